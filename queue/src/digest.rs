@@ -1,0 +1,158 @@
+//! The only place that hashes. Every input begins with a domain: an ASCII [`Tag`] that ends in a
+//! colon, or one of the four tree prefixes 0x00–0x03, which no tag begins with.
+
+use borsh::{BorshDeserialize, BorshSerialize};
+use std::fmt;
+
+/// A SHA-256 digest. Shown and parsed as lower-case hex.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, BorshSerialize, BorshDeserialize)]
+pub struct Hash(pub [u8; 32]);
+
+impl Hash {
+    /// Stands where there is nothing to point to: the `previous` of a shard's first checkpoint.
+    pub const ZERO: Hash = Hash([0; 32]);
+}
+
+impl fmt::Display for Hash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&hex::encode(self.0))
+    }
+}
+
+impl fmt::Debug for Hash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl serde::Serialize for Hash {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&hex::encode(self.0))
+    }
+}
+
+impl<'de> serde::Deserialize<'de> for Hash {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = <String as serde::Deserialize>::deserialize(deserializer)?;
+        let mut bytes = [0; 32];
+        hex::decode_to_slice(&text, &mut bytes).map_err(serde::de::Error::custom)?;
+        Ok(Hash(bytes))
+    }
+}
+
+/// The cryptography that checks need. Nodes use [`Native`], the contract NEAR's host functions.
+pub trait Crypto {
+    /// SHA-256 over the concatenation of `parts`.
+    fn sha256(parts: &[&[u8]]) -> Hash;
+
+    /// RFC 8032 verification of a signature over raw bytes.
+    fn ed25519_verify(public_key: &[u8; 32], message: &[u8], signature: &[u8; 64]) -> bool;
+
+    /// The public key (`x ‖ y`) under which `signature` (`r ‖ s`, low s) signs `digest`;
+    /// `None` if there is none or if s is high.
+    fn secp256k1_recover(digest: &Hash, signature: &[u8; 64], recovery_id: u8) -> Option<[u8; 64]>;
+}
+
+/// What a tagged hash, a statement or a salt is for. No tag is the beginning of another.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Tag {
+    /// The digest that a chain signature signs.
+    Attestation,
+    /// A bridge contract's instance id.
+    Instance,
+    /// The path of a peer in the trie of heads.
+    Peer,
+    /// A member's endorsement of a checkpoint.
+    Endorse,
+    /// The members' agreement to a new set of members.
+    Rotate,
+    /// The members' agreement to a new key epoch.
+    Rekey,
+    /// The salt of a message.
+    MessageSalt,
+    /// The salt of a head in one checkpoint.
+    HeadSalt,
+    /// The bytes that stand for an empty side of the trie of heads.
+    EmptySide,
+}
+
+impl Tag {
+    /// The tag's bytes, as specified in `specs/README.md`.
+    pub const fn as_bytes(self) -> &'static [u8] {
+        match self {
+            Tag::Attestation => b"private-shard-bridge v1 attestation:",
+            Tag::Instance => b"private-shard-bridge v1 instance:",
+            Tag::Peer => b"private-shard-bridge v1 peer:",
+            Tag::Endorse => b"private-shard-bridge v1 endorse:",
+            Tag::Rotate => b"private-shard-bridge v1 rotate:",
+            Tag::Rekey => b"private-shard-bridge v1 rekey:",
+            Tag::MessageSalt => b"private-shard-bridge v1 message salt:",
+            Tag::HeadSalt => b"private-shard-bridge v1 head salt:",
+            Tag::EmptySide => b"private-shard-bridge v1 empty side:",
+        }
+    }
+}
+
+/// SHA-256(tag ‖ part).
+pub fn tagged<C: Crypto>(tag: Tag, part: &[u8]) -> Hash {
+    C::sha256(&[tag.as_bytes(), part])
+}
+
+/// RFC 6962 leaf hash: SHA-256(0x00 ‖ leaf).
+pub fn leaf<C: Crypto>(leaf: &[u8]) -> Hash {
+    C::sha256(&[&[0x00], leaf])
+}
+
+/// RFC 6962 node hash: SHA-256(0x01 ‖ left ‖ right).
+pub fn node<C: Crypto>(left: &Hash, right: &Hash) -> Hash {
+    C::sha256(&[&[0x01], &left.0, &right.0])
+}
+
+/// RFC 6962 root of an empty tree: SHA-256 of nothing.
+pub fn empty_root<C: Crypto>() -> Hash {
+    C::sha256(&[])
+}
+
+/// Leaf of the trie of heads: SHA-256(0x02 ‖ head).
+pub fn head_leaf<C: Crypto>(head: &[u8]) -> Hash {
+    C::sha256(&[&[0x02], head])
+}
+
+/// Node of the trie of heads: SHA-256(0x03 ‖ left ‖ right).
+pub fn head_node<C: Crypto>(left: &Hash, right: &Hash) -> Hash {
+    C::sha256(&[&[0x03], &left.0, &right.0])
+}
+
+/// Hashing and signature checks in Rust.
+#[cfg(feature = "native")]
+#[derive(Debug, Clone, Copy)]
+pub struct Native;
+
+#[cfg(feature = "native")]
+impl Crypto for Native {
+    fn sha256(parts: &[&[u8]]) -> Hash {
+        use sha2::Digest as _;
+        let mut hasher = sha2::Sha256::new();
+        for part in parts {
+            hasher.update(part);
+        }
+        Hash(hasher.finalize().into())
+    }
+
+    fn ed25519_verify(public_key: &[u8; 32], message: &[u8], signature: &[u8; 64]) -> bool {
+        let Ok(key) = ed25519_dalek::VerifyingKey::from_bytes(public_key) else { return false };
+        key.verify_strict(message, &ed25519_dalek::Signature::from_bytes(signature)).is_ok()
+    }
+
+    fn secp256k1_recover(digest: &Hash, signature: &[u8; 64], recovery_id: u8) -> Option<[u8; 64]> {
+        use k256::ecdsa::{RecoveryId, Signature, VerifyingKey};
+        let signature = Signature::from_slice(signature).ok()?;
+        if signature.normalize_s() != signature {
+            return None;
+        }
+        let recovery_id = RecoveryId::from_byte(recovery_id)?;
+        let key = VerifyingKey::recover_from_prehash(&digest.0, &signature, recovery_id).ok()?;
+        let point = key.to_sec1_point(false);
+        point.as_bytes().get(1..)?.try_into().ok()
+    }
+}

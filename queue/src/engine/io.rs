@@ -1,0 +1,294 @@
+//! What goes into an engine and what comes out of it.
+
+use crate::checkpoint::Checkpoint;
+use crate::ids::{AccountId, ShardId};
+use crate::limits::MESSAGE_BYTES_MAX;
+use crate::message::Tombstone;
+use crate::proof::HeadProof;
+use crate::store::{StoreError, TurnId};
+use serde::{Deserialize, Serialize};
+
+/// The time at which something happens, as the driver tells it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Now {
+    /// Nanoseconds on a clock that never steps, from any start.
+    pub mono_ns: u64,
+    /// Nanoseconds since the Unix epoch, on the machine's own clock.
+    pub unix_ns: u64,
+}
+
+/// A registered shard, as the contract lists it at `final`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RegisteredShard {
+    /// Its name.
+    pub shard: ShardId,
+    /// How often it started its lanes anew.
+    pub incarnation: u32,
+    /// Its newest key epoch.
+    pub key_epoch: u32,
+    /// First height of that epoch.
+    pub epoch_first_height: u64,
+}
+
+/// A data message to send.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Enqueue {
+    /// The account that speaks.
+    pub sender: AccountId,
+    /// The account that is spoken to.
+    pub receiver: AccountId,
+    /// The content.
+    pub payload: Vec<u8>,
+}
+
+/// An enqueued message. It is accepted once its turn is durable.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ticket {
+    /// The destination.
+    pub peer: ShardId,
+    /// The message's nonce in the lane.
+    pub nonce: u64,
+    /// The turn that has to become durable.
+    pub turn: TurnId,
+}
+
+/// Why a message was not enqueued.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum EnqueueError {
+    /// The sender isn't an account of this shard.
+    #[error("sender {sender} does not belong to shard {shard}: send as {shard} or an account below it")]
+    Sender {
+        /// The sender.
+        sender: AccountId,
+        /// This shard.
+        shard: ShardId,
+    },
+    /// The receiver is an account of this shard, or implicit.
+    #[error("receiver {0} is local to this shard: lanes carry messages to other shards")]
+    Local(AccountId),
+    /// The receiver lives on public NEAR, to which there is no lane yet.
+    #[error("receiver {0} is on public NEAR, and near has no lane")]
+    NearHasNoLane(AccountId),
+    /// No such shard is registered.
+    #[error("shard {0} is not registered with the bridge: check the name, or have its owner run `shard-node init`")]
+    UnknownShard(ShardId),
+    /// The configuration closes the lane.
+    #[error("the lane to {0} is closed by this node's configuration (lanes.closed)")]
+    LaneClosed(ShardId),
+    /// The lane is frozen after a signed contradiction.
+    #[error("the lane to {peer} is frozen: {reason}")]
+    Frozen {
+        /// The destination.
+        peer: ShardId,
+        /// The contradiction.
+        reason: String,
+    },
+    /// The encoded message would be too long.
+    #[error("message has {found} bytes encoded, more than the limit of {MESSAGE_BYTES_MAX}: split it")]
+    TooLarge {
+        /// Its encoded length.
+        found: usize,
+    },
+    /// The lane holds as much unacknowledged as its backlog limit allows.
+    #[error("busy: {backlog_bytes} bytes to {peer} are not yet acknowledged, the limit is {backlog_bytes_max}; try again in {retry_ms} ms")]
+    Busy {
+        /// The destination.
+        peer: ShardId,
+        /// Bytes not yet acknowledged.
+        backlog_bytes: u64,
+        /// The backlog limit.
+        backlog_bytes_max: u64,
+        /// When to try again, in milliseconds.
+        retry_ms: u64,
+    },
+}
+
+/// Which of the two lanes with a peer a frame is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Direction {
+    /// The lane from the peer to this shard: its stream is opened by this node.
+    Inbound,
+    /// The lane from this shard to the peer: its stream is opened by the peer.
+    Outbound,
+}
+
+/// What the driver has to do, in this order, once poured out by the engine.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Output {
+    /// Send an encoded frame on the lane's stream.
+    Frame {
+        /// To this peer.
+        peer: ShardId,
+        /// On the stream of this lane.
+        lane: Direction,
+        /// Length and body.
+        bytes: Vec<u8>,
+    },
+    /// Endorse the checkpoint and have the contract attest it; answer with
+    /// [`super::Engine::handle_attest_result`].
+    Attest(Checkpoint),
+    /// Ask for the contract's tip at `final`; answer with [`super::Engine::handle_tip`].
+    FetchTip,
+}
+
+/// Why a peer's connection has to be dropped. Nothing that was verified is touched.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("peer {peer}: {reason}")]
+pub struct PeerError {
+    /// The culprit.
+    pub peer: ShardId,
+    /// What it did.
+    pub reason: String,
+}
+
+/// Why no signature came for a checkpoint.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum AttestFailure {
+    /// NEAR or its signer can't be reached or didn't answer: retried.
+    #[error("signer unavailable: {0}")]
+    Unavailable(String),
+    /// The contract refused the checkpoint: retried slowly, for an operator to mend.
+    #[error("rejected by the bridge contract: {0}")]
+    Rejected(String),
+}
+
+/// Why the engine can't go on: the process stops and says so.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Stop {
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The contract's tip isn't in this node's own records: the home is an old or foreign copy.
+    #[error(
+        "the bridge contract's tip for shard {shard} is height {tip}, which is not in this home's records (they end at {own}): \
+         this is not the newest copy of the shard's state. Start the node that has it; nothing was sealed or sent"
+    )]
+    NotNewest {
+        /// This shard.
+        shard: ShardId,
+        /// Height and hash of the tip.
+        tip: String,
+        /// The newest own record.
+        own: String,
+    },
+    /// The home was written for other identities than the configuration has.
+    #[error("this home belongs to {found}, the configuration says {expected}")]
+    OtherHome {
+        /// What the home was written for.
+        found: String,
+        /// What the configuration says.
+        expected: String,
+    },
+    /// The home was written by another version of the software.
+    #[error("this home has store format {found}, this software knows {expected}: run the version that wrote it")]
+    OtherFormat {
+        /// The home's format.
+        found: u32,
+        /// This software's.
+        expected: u32,
+    },
+}
+
+/// One message of the inbox, in the order of delivery.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct InboxEntry {
+    /// Position in the inbox, from 0, over all lanes.
+    pub position: u64,
+    /// The source.
+    pub peer: ShardId,
+    /// The message's nonce in its lane.
+    pub nonce: u64,
+    /// The turn that delivered it.
+    pub turn: TurnId,
+    /// The encoded message, or why its nonce was settled without it.
+    pub content: Result<Vec<u8>, Tombstone>,
+}
+
+/// A node's state, for people and machines.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Status {
+    /// This shard.
+    pub shard: ShardId,
+    /// Whether the contract's tip was found in the node's own records.
+    pub resumed: bool,
+    /// Height of the newest attested checkpoint.
+    pub attested_height: Option<u64>,
+    /// Height of a sealed checkpoint that waits for its signature.
+    pub pending_height: Option<u64>,
+    /// What attesting waits for, if anything.
+    pub attesting: Option<String>,
+    /// The lanes to other shards.
+    pub outbound: Vec<OutboundStatus>,
+    /// The lanes from other shards.
+    pub inbound: Vec<InboundStatus>,
+    /// Messages in the inbox, tombstones included.
+    pub inbox_size: u64,
+}
+
+/// Numbers of messages of a lane to another shard, each a size of the lane log.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OutboundStatus {
+    /// The destination.
+    pub peer: ShardId,
+    /// Durable here.
+    pub accepted: u64,
+    /// Covered by a sealed checkpoint.
+    pub sealed: u64,
+    /// Covered by an attested checkpoint.
+    pub attested: u64,
+    /// Durable at the destination, as it says itself.
+    pub delivered: u64,
+    /// Covered by an attested head of the destination.
+    pub acknowledged: u64,
+    /// Bytes accepted and not yet acknowledged.
+    pub backlog_bytes: u64,
+    /// Whether the destination is connected.
+    pub connected: bool,
+    /// What the lane waits for, if anything.
+    pub waiting_for: Option<String>,
+    /// The contradiction that froze the lane.
+    pub frozen: Option<String>,
+}
+
+/// A lane from another shard.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct InboundStatus {
+    /// The source.
+    pub peer: ShardId,
+    /// Messages verified, decided and durable here.
+    pub delivered: u64,
+    /// Messages of which an attested checkpoint of this shard says so.
+    pub acknowledged: u64,
+    /// Bytes received and not yet released.
+    pub staged_bytes: u64,
+    /// Whether the source is connected.
+    pub connected: bool,
+    /// What the lane waits for, if anything.
+    pub waiting_for: Option<String>,
+    /// The contradiction that froze the lane.
+    pub frozen: Option<String>,
+}
+
+/// The newest attested head of a peer for this shard, with its proof.
+pub(super) type NewestHead = Option<HeadProof>;
+
+/// Why a message's proof can't be made.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ProveError {
+    /// There is no lane from this shard.
+    #[error("there is no lane from {0} to this shard")]
+    NoLane(ShardId),
+    /// The lane has fewer messages.
+    #[error("the lane from {peer} has {size} messages, nonce {nonce} is not there yet")]
+    NotThere {
+        /// The source.
+        peer: ShardId,
+        /// The nonce asked for.
+        nonce: u64,
+        /// How many messages there are.
+        size: u64,
+    },
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}

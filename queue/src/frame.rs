@@ -1,0 +1,99 @@
+//! Frames between peers. Specified in `specs/peer.md`.
+//!
+//! Each lane has one stream of the peers' QUIC connection, opened by the lane's destination. On
+//! it, a frame is a little-endian `u32` length and that many bytes of borsh.
+
+use crate::codec::{self, DecodeError};
+use crate::digest::Hash;
+use crate::ids::Lane;
+use crate::limits::FRAME_BYTES_MAX;
+use crate::proof::HeadProof;
+use borsh::{BorshDeserialize, BorshSerialize};
+
+/// The protocol's version in TLS (ALPN): peers of another version never connect.
+pub const ALPN: &[u8] = b"private-shard-bridge/1";
+
+/// Bytes of the length that stands before every frame.
+pub const FRAME_HEADER_BYTES: usize = 4;
+
+/// Most bytes of the lane that one [`SenderFrame::Data`] carries: what is left of
+/// [`FRAME_BYTES_MAX`] beside the variant and the length.
+pub const DATA_BYTES_MAX: usize = FRAME_BYTES_MAX - 5;
+
+/// From a lane's destination to its source.
+#[derive(Debug, Clone, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+#[borsh(use_discriminant = true)]
+#[repr(u8)]
+pub enum ReceiverFrame {
+    /// First frame of the stream: what the destination holds of the lane, verified and durable.
+    Open {
+        /// The lane.
+        lane: Lane,
+        /// Number of messages held.
+        size: u64,
+        /// Root of the lane's log at that size.
+        root: Hash,
+    } = 0x00,
+    /// The messages below `size` are verified, decided and durable.
+    Ack {
+        /// Number of messages held.
+        size: u64,
+    } = 0x01,
+}
+
+/// From a lane's source to its destination. The values 0x11 (marks of sealed sizes) and 0x12 (a
+/// wish for a checkpoint) are reserved.
+#[derive(Debug, Clone, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+#[borsh(use_discriminant = true)]
+#[repr(u8)]
+pub enum SenderFrame {
+    /// The next bytes of the lane: each message as a little-endian `u32` length and its bytes, cut
+    /// into frames anywhere. Begins after the size that the destination opened with.
+    Data(Vec<u8>) = 0x10,
+    /// Ends a batch: all of the lane that was sent up to its last message is attested. Without
+    /// data before it, brings the source's newest view of the reverse lane.
+    Release(Box<Release>) = 0x13,
+}
+
+/// What releases a batch.
+#[derive(Debug, Clone, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+pub struct Release {
+    /// Number of messages of the lane up to the batch's end.
+    pub end: u64,
+    /// The source's attested head for the destination; its sent size is at least `end`.
+    pub head: HeadProof,
+    /// Consistency proof from `end` to the head's sent size; empty if they are equal.
+    pub consistency: Vec<Hash>,
+}
+
+/// Puts the length before an encoded frame.
+///
+/// # Panics
+/// If the frame is longer than [`FRAME_BYTES_MAX`]: the engine cuts data, and `limits` asserts
+/// that the largest release fits.
+pub fn encode_frame<T: BorshSerialize>(frame: &T) -> Vec<u8> {
+    let body = codec::encode(frame);
+    assert!(body.len() <= FRAME_BYTES_MAX, "frame of {} bytes", body.len());
+    let length = u32::try_from(body.len()).expect("at most FRAME_BYTES_MAX, asserted above");
+    [&length.to_le_bytes()[..], &body].concat()
+}
+
+/// Reads the length that stands before a frame.
+///
+/// # Errors
+/// [`DecodeError::TooLarge`], before anything of that length is allocated.
+pub fn frame_length(header: [u8; FRAME_HEADER_BYTES]) -> Result<usize, DecodeError> {
+    let found = usize::try_from(u32::from_le_bytes(header)).unwrap_or(usize::MAX);
+    if found > FRAME_BYTES_MAX {
+        return Err(DecodeError::TooLarge { what: "frame", found, limit: FRAME_BYTES_MAX });
+    }
+    Ok(found)
+}
+
+/// Decodes a frame's body.
+///
+/// # Errors
+/// [`DecodeError`].
+pub fn decode_frame<T: BorshDeserialize>(body: &[u8]) -> Result<T, DecodeError> {
+    codec::decode("frame", body, FRAME_BYTES_MAX)
+}

@@ -1,0 +1,91 @@
+//! The right edge of a log: all that is needed to append to it and to know its root.
+
+use super::{NodeId, fold_right, perfect_subtrees};
+use crate::digest::{Crypto, Hash, empty_root, leaf, node};
+use borsh::{BorshDeserialize, BorshSerialize};
+
+/// The prefix of `size` leaves, by the roots of its maximal perfect subtrees.
+///
+/// Invariant: `peaks.len() == size.count_ones()`, largest (leftmost) first.
+#[derive(Debug, Clone, PartialEq, Eq, Default, BorshSerialize)]
+pub struct CompactRange {
+    size: u64,
+    peaks: Vec<Hash>,
+}
+
+/// Peaks that can't belong to a prefix of the given size.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("a prefix of {size} leaves has {expected} peaks, found {found}", expected = size.count_ones())]
+pub struct RangeError {
+    size: u64,
+    found: usize,
+}
+
+impl CompactRange {
+    /// A prefix from its parts.
+    ///
+    /// # Errors
+    /// [`RangeError`] if the number of peaks doesn't fit the size.
+    pub fn from_parts(size: u64, peaks: Vec<Hash>) -> Result<Self, RangeError> {
+        if u32::try_from(peaks.len()) != Ok(size.count_ones()) {
+            return Err(RangeError { size, found: peaks.len() });
+        }
+        Ok(CompactRange { size, peaks })
+    }
+
+    /// Number of leaves.
+    pub fn size(&self) -> u64 {
+        self.size
+    }
+
+    /// Roots of the maximal perfect subtrees, largest first.
+    pub fn peaks(&self) -> &[Hash] {
+        &self.peaks
+    }
+
+    /// RFC 6962 root of the prefix.
+    pub fn root<C: Crypto>(&self) -> Hash {
+        if self.peaks.is_empty() { empty_root::<C>() } else { fold_right::<C>(&self.peaks) }
+    }
+
+    /// Appends the bytes of one message.
+    ///
+    /// `completed` is told each perfect subtree that becomes complete, the leaf first.
+    pub fn append<C: Crypto>(&mut self, message: &[u8], completed: impl FnMut(NodeId, Hash)) {
+        self.append_leaf::<C>(leaf::<C>(message), completed);
+    }
+
+    /// Appends a leaf hash; see [`CompactRange::append`].
+    pub fn append_leaf<C: Crypto>(&mut self, leaf: Hash, mut completed: impl FnMut(NodeId, Hash)) {
+        let mut id = NodeId { level: 0, index: self.size };
+        let mut hash = leaf;
+        completed(id, hash);
+        while id.index % 2 == 1 {
+            let left = self.peaks.pop().expect("an odd index has a complete left sibling among the peaks");
+            hash = node::<C>(&left, &hash);
+            id = NodeId { level: id.level + 1, index: id.index / 2 };
+            completed(id, hash);
+        }
+        self.peaks.push(hash);
+        self.size += 1;
+        debug_assert_eq!(u32::try_from(self.peaks.len()), Ok(self.size.count_ones()));
+    }
+}
+
+/// The prefix of `size` leaves, read from its perfect subtrees.
+///
+/// # Errors
+/// Those of `read`.
+pub fn range_at<E>(size: u64, read: impl FnMut(NodeId) -> Result<Hash, E>) -> Result<CompactRange, E> {
+    let peaks = perfect_subtrees(0, size).map(read).collect::<Result<Vec<Hash>, E>>()?;
+    Ok(CompactRange { size, peaks })
+}
+
+impl BorshDeserialize for CompactRange {
+    fn deserialize_reader<R: borsh::io::Read>(reader: &mut R) -> borsh::io::Result<Self> {
+        let size = u64::deserialize_reader(reader)?;
+        let peaks = Vec::<Hash>::deserialize_reader(reader)?;
+        CompactRange::from_parts(size, peaks)
+            .map_err(|error| borsh::io::Error::new(borsh::io::ErrorKind::InvalidData, error.to_string()))
+    }
+}

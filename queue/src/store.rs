@@ -1,0 +1,87 @@
+//! The store that an engine owns: turns go in, and come back after a crash. Specified in
+//! `specs/store.md`.
+
+mod memory;
+
+pub use memory::{CrashPlan, MemoryStore};
+
+use crate::ids::Lane;
+
+/// Counts an engine's turns, from 1; 0 stands for the empty store.
+pub type TurnId = u64;
+
+/// What the engine commits at once: after a crash, a turn is there as a whole or not at all, and
+/// no turn is there without all before it.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Turn {
+    /// One more than the turn before.
+    pub id: TurnId,
+    /// Messages appended to lanes.
+    pub messages: Vec<Appended>,
+    /// Keys and their new values.
+    pub puts: Vec<(Vec<u8>, Vec<u8>)>,
+    /// Keys that go away.
+    pub deletes: Vec<Vec<u8>>,
+    /// Lanes whose messages below a nonce may go away.
+    pub prunes: Vec<(Lane, u64)>,
+}
+
+/// Messages appended to one lane.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Appended {
+    /// The lane.
+    pub lane: Lane,
+    /// Nonce of the first.
+    pub first_nonce: u64,
+    /// Encoded messages, in order, at least one.
+    pub messages: Vec<Vec<u8>>,
+}
+
+/// Why the store can't go on. Each is final: the process stops, and recovers at its next start.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum StoreError {
+    /// The medium failed. An earlier failure is repeated until the store is opened again.
+    #[error("the store failed: {0}; free or repair the disk, then start the node again")]
+    Medium(String),
+    /// What was read can't have been written.
+    #[error("the store is damaged: {0}; restore the home from a copy of its newest state")]
+    Damaged(String),
+}
+
+/// A turn-wise durable store.
+///
+/// Everything appended is visible to reads at once, and durable when [`Store::poll_durable`] says
+/// so. An error is final: the store fails every later call.
+pub trait Store {
+    /// Takes a turn.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    fn append(&mut self, turn: Turn) -> Result<(), StoreError>;
+
+    /// The newest turn that a crash can't undo. Never blocks.
+    ///
+    /// # Errors
+    /// [`StoreError`], also of a write that failed since the last call.
+    fn poll_durable(&mut self) -> Result<TurnId, StoreError>;
+
+    /// Messages of a lane from nonce `from` on: as many as fit `bytes_max`, but at least one if
+    /// there is one. Empty at the end of the lane.
+    ///
+    /// # Errors
+    /// [`StoreError`]; asking for a pruned nonce is [`StoreError::Damaged`].
+    fn read(&self, lane: &Lane, from: u64, bytes_max: usize) -> Result<Vec<Vec<u8>>, StoreError>;
+
+    /// The value of a key.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError>;
+
+    /// At most `limit` keys that begin with `prefix` and are not below `from`, in order, with
+    /// their values.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    fn scan(&self, prefix: &[u8], from: &[u8], limit: usize) -> Result<Vec<(Vec<u8>, Vec<u8>)>, StoreError>;
+}
