@@ -201,9 +201,7 @@ impl Attestation {
                 expected: Box::new(trust.domain.clone()),
             });
         }
-        let root = self
-            .signed_root::<C>()
-            .ok_or(AttestationError::Path { index: self.index, size: self.size })?;
+        let root = self.signed_root::<C>().ok_or(AttestationError::Path { index: self.index, size: self.size })?;
         let curve = self.signature.curve();
         let root_key = trust.root_key(curve).ok_or(AttestationError::NoRootKey(curve))?;
         let key = derive(root_key, trust.domain.bridge.as_str(), &self.derivation_path())

@@ -6,7 +6,10 @@ use crate::trust::PublicKey;
 use curve25519_dalek::{EdwardsPoint, Scalar as EdScalar, edwards::CompressedEdwardsY};
 use k256::{
     ProjectivePoint, Scalar,
-    elliptic_curve::{PrimeField, sec1::{FromSec1Point, ToSec1Point}},
+    elliptic_curve::{
+        PrimeField,
+        sec1::{FromSec1Point, ToSec1Point},
+    },
 };
 use sha3::Digest as _;
 

@@ -10,8 +10,18 @@ pub use near_account_id::AccountId;
 
 /// Labels that no shard may take: NEAR's own top-level names and names that tools give a meaning.
 pub const RESERVED_SHARD_IDS: [&str; 12] = [
-    "aurora", "bridge", "kaiching", "localnet", "mainnet", "near", "registrar", "sandbox", "sweat", "system",
-    "testnet", "tg",
+    "aurora",
+    "bridge",
+    "kaiching",
+    "localnet",
+    "mainnet",
+    "near",
+    "registrar",
+    "sandbox",
+    "sweat",
+    "system",
+    "testnet",
+    "tg",
 ];
 
 /// A shard's name: one NEAR account-id label of 2–32 bytes, without dots, not reserved.
@@ -44,8 +54,7 @@ impl ShardId {
     /// Whether `account` is this shard's own account or one below it, and so may speak for it.
     pub fn owns(&self, account: &AccountIdRef) -> bool {
         let account = account.as_str();
-        account == self.0
-            || account.strip_suffix(self.0.as_str()).is_some_and(|front| front.ends_with('.'))
+        account == self.0 || account.strip_suffix(self.0.as_str()).is_some_and(|front| front.ends_with('.'))
     }
 }
 
@@ -76,7 +85,8 @@ impl fmt::Display for ShardId {
 impl BorshDeserialize for ShardId {
     fn deserialize_reader<R: borsh::io::Read>(reader: &mut R) -> borsh::io::Result<Self> {
         let text = String::deserialize_reader(reader)?;
-        text.parse().map_err(|error: ShardIdError| borsh::io::Error::new(borsh::io::ErrorKind::InvalidData, error.to_string()))
+        text.parse()
+            .map_err(|error: ShardIdError| borsh::io::Error::new(borsh::io::ErrorKind::InvalidData, error.to_string()))
     }
 }
 
@@ -166,7 +176,9 @@ impl fmt::Display for NetworkName {
 impl BorshDeserialize for NetworkName {
     fn deserialize_reader<R: borsh::io::Read>(reader: &mut R) -> borsh::io::Result<Self> {
         let text = String::deserialize_reader(reader)?;
-        text.parse().map_err(|error: NetworkNameError| borsh::io::Error::new(borsh::io::ErrorKind::InvalidData, error.to_string()))
+        text.parse().map_err(|error: NetworkNameError| {
+            borsh::io::Error::new(borsh::io::ErrorKind::InvalidData, error.to_string())
+        })
     }
 }
 

@@ -239,7 +239,12 @@ pub enum Decision {
 /// # Errors
 /// Only [`MessageError::UnknownVersion`], which stops the lane until an upgrade: everything else
 /// that is wrong with a message takes its nonce as a tombstone, and the lane goes on.
-pub fn decide(bytes: &[u8], source: &ShardId, destination: &ShardId, block_time_ns: u64) -> Result<Decision, MessageError> {
+pub fn decide(
+    bytes: &[u8],
+    source: &ShardId,
+    destination: &ShardId,
+    block_time_ns: u64,
+) -> Result<Decision, MessageError> {
     let message = match Message::decode(bytes) {
         Ok(message) => message,
         Err(MessageError::UnknownVersion(version)) => return Err(MessageError::UnknownVersion(version)),
@@ -341,10 +346,13 @@ mod tests {
     #[test]
     fn a_call_has_at_least_one_action_and_named_methods() {
         let mut message = data("ann.alpha", "bob.beta");
-        let call = |actions| Body::Call(Call { refund_to: "ann.alpha".parse().expect("valid"), actions, promise_results: vec![] });
+        let call = |actions| {
+            Body::Call(Call { refund_to: "ann.alpha".parse().expect("valid"), actions, promise_results: vec![] })
+        };
         message.body = call(vec![]);
         assert!(matches!(Message::decode(&message.encode()), Err(MessageError::Rule(_))));
-        let action = |method: &str| Action::FunctionCall { method: method.to_owned(), args: vec![], gas: 1, deposit_yocto: 0 };
+        let action =
+            |method: &str| Action::FunctionCall { method: method.to_owned(), args: vec![], gas: 1, deposit_yocto: 0 };
         message.body = call(vec![action("")]);
         assert!(matches!(Message::decode(&message.encode()), Err(MessageError::Rule(_))));
         message.body = call(vec![action("run")]);

@@ -34,7 +34,9 @@ pub enum ProofError {
     #[error(transparent)]
     Attestation(#[from] AttestationError),
     /// The head isn't in the checkpoint.
-    #[error("the head for {peer} is not in the attested checkpoint: its path leads to root {found}, expected {expected}")]
+    #[error(
+        "the head for {peer} is not in the attested checkpoint: its path leads to root {found}, expected {expected}"
+    )]
     Head {
         /// The head's peer.
         peer: ShardId,
@@ -164,7 +166,8 @@ impl MessageProof {
         }
         if self.trust != *trust {
             let domain = &self.trust.domain;
-            let theirs = format!("it names bridge {} on {}, instance {}", domain.bridge, domain.network, domain.instance);
+            let theirs =
+                format!("it names bridge {} on {}, instance {}", domain.bridge, domain.network, domain.instance);
             return Err(ProofError::OtherTrustRoot(theirs));
         }
         if self.inclusion.len() > LOG_PATH_LEN_MAX {

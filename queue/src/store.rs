@@ -10,6 +10,9 @@ use crate::ids::Lane;
 /// Counts an engine's turns, from 1; 0 stands for the empty store.
 pub type TurnId = u64;
 
+/// A key and its value.
+pub type KeyValue = (Vec<u8>, Vec<u8>);
+
 /// What the engine commits at once: after a crash, a turn is there as a whole or not at all, and
 /// no turn is there without all before it.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -19,7 +22,7 @@ pub struct Turn {
     /// Messages appended to lanes.
     pub messages: Vec<Appended>,
     /// Keys and their new values.
-    pub puts: Vec<(Vec<u8>, Vec<u8>)>,
+    pub puts: Vec<KeyValue>,
     /// Keys that go away.
     pub deletes: Vec<Vec<u8>>,
     /// Lanes whose messages below a nonce may go away.
@@ -83,5 +86,5 @@ pub trait Store {
     ///
     /// # Errors
     /// [`StoreError`].
-    fn scan(&self, prefix: &[u8], from: &[u8], limit: usize) -> Result<Vec<(Vec<u8>, Vec<u8>)>, StoreError>;
+    fn scan(&self, prefix: &[u8], from: &[u8], limit: usize) -> Result<Vec<KeyValue>, StoreError>;
 }

@@ -5,7 +5,20 @@ use borsh::{BorshDeserialize, BorshSerialize};
 use std::{fmt, str::FromStr};
 
 /// The signature schemes of NEAR's signer that shards and rounds use.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, BorshSerialize, BorshDeserialize, serde::Serialize, serde::Deserialize)]
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    BorshSerialize,
+    BorshDeserialize,
+    serde::Serialize,
+    serde::Deserialize,
+)]
 #[serde(rename_all = "lowercase")]
 #[borsh(use_discriminant = true)]
 pub enum Curve {

@@ -3,8 +3,7 @@
 use crate::checkpoint::Checkpoint;
 use crate::ids::{AccountId, ShardId};
 use crate::limits::MESSAGE_BYTES_MAX;
-use crate::message::Tombstone;
-use crate::proof::HeadProof;
+use crate::message::{Body, Tombstone};
 use crate::store::{StoreError, TurnId};
 use serde::{Deserialize, Serialize};
 
@@ -30,15 +29,15 @@ pub struct RegisteredShard {
     pub epoch_first_height: u64,
 }
 
-/// A data message to send.
+/// A message to send.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Enqueue {
     /// The account that speaks.
     pub sender: AccountId,
     /// The account that is spoken to.
     pub receiver: AccountId,
-    /// The content.
-    pub payload: Vec<u8>,
+    /// What is said; only [`Body::Data`] is taken so far.
+    pub body: Body,
 }
 
 /// An enqueued message. It is accepted once its turn is durable.
@@ -55,6 +54,9 @@ pub struct Ticket {
 /// Why a message was not enqueued.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum EnqueueError {
+    /// Calls and results come from contracts, which this node doesn't run.
+    #[error("message kind {0} is not accepted: this node runs no contracts, send data")]
+    Kind(&'static str),
     /// The sender isn't an account of this shard.
     #[error("sender {sender} does not belong to shard {shard}: send as {shard} or an account below it")]
     Sender {
@@ -69,6 +71,11 @@ pub enum EnqueueError {
     /// The receiver lives on public NEAR, to which there is no lane yet.
     #[error("receiver {0} is on public NEAR, and near has no lane")]
     NearHasNoLane(AccountId),
+    /// The node has not yet found the contract's tip in its own records.
+    #[error(
+        "this node is starting: it has not yet seen the bridge contract's tip; is NEAR reachable? `shard-node status` tells"
+    )]
+    Starting,
     /// No such shard is registered.
     #[error("shard {0} is not registered with the bridge: check the name, or have its owner run `shard-node init`")]
     UnknownShard(ShardId),
@@ -90,7 +97,9 @@ pub enum EnqueueError {
         found: usize,
     },
     /// The lane holds as much unacknowledged as its backlog limit allows.
-    #[error("busy: {backlog_bytes} bytes to {peer} are not yet acknowledged, the limit is {backlog_bytes_max}; try again in {retry_ms} ms")]
+    #[error(
+        "busy: {backlog_bytes} bytes to {peer} are not yet acknowledged, the limit is {backlog_bytes_max}; try again in {retry_ms} ms"
+    )]
     Busy {
         /// The destination.
         peer: ShardId,
@@ -269,14 +278,11 @@ pub struct InboundStatus {
     pub frozen: Option<String>,
 }
 
-/// The newest attested head of a peer for this shard, with its proof.
-pub(super) type NewestHead = Option<HeadProof>;
-
 /// Why a message's proof can't be made.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ProveError {
     /// There is no lane from this shard.
-    #[error("there is no lane from {0} to this shard")]
+    #[error("there is no lane from {0} to this shard: nothing was ever received from it")]
     NoLane(ShardId),
     /// The lane has fewer messages.
     #[error("the lane from {peer} has {size} messages, nonce {nonce} is not there yet")]
@@ -287,6 +293,18 @@ pub enum ProveError {
         nonce: u64,
         /// How many messages there are.
         size: u64,
+    },
+    /// The lane's newest attested head is ahead of what has arrived.
+    #[error(
+        "the lane from {peer} is catching up: {size} of {attested} attested messages are here; try again when it has"
+    )]
+    CatchingUp {
+        /// The source.
+        peer: ShardId,
+        /// Messages here.
+        size: u64,
+        /// Messages that the newest head covers.
+        attested: u64,
     },
     /// The store failed.
     #[error(transparent)]

@@ -1,6 +1,6 @@
 //! A store in memory that crashes and fails on command.
 
-use super::{Store, StoreError, Turn, TurnId};
+use super::{KeyValue, Store, StoreError, Turn, TurnId};
 use crate::ids::Lane;
 use std::collections::BTreeMap;
 
@@ -112,7 +112,7 @@ impl Store for MemoryStore {
         Ok(self.visible.keys.get(key).cloned())
     }
 
-    fn scan(&self, prefix: &[u8], from: &[u8], limit: usize) -> Result<Vec<(Vec<u8>, Vec<u8>)>, StoreError> {
+    fn scan(&self, prefix: &[u8], from: &[u8], limit: usize) -> Result<Vec<KeyValue>, StoreError> {
         self.check()?;
         let start = prefix.max(from).to_vec();
         let inside = self.visible.keys.range(start..).take_while(|(key, _)| key.starts_with(prefix));

@@ -1,0 +1,55 @@
+//! What an engine is told once, and the limits that it keeps.
+
+use crate::ids::ShardId;
+use crate::limits::MESSAGE_BYTES_MAX;
+use crate::salt::SaltSecret;
+use crate::trust::TrustRoot;
+use std::collections::BTreeSet;
+
+/// A node's configuration, as far as the engine is concerned.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// This shard.
+    pub shard: ShardId,
+    /// The pinned trust root.
+    pub trust: TrustRoot,
+    /// The secret that salts are derived from. Must stay the same for the life of the home.
+    pub salt_secret: SaltSecret,
+    /// Backlog limit: bytes of one lane not yet acknowledged above which enqueue answers `Busy`.
+    pub backlog_bytes_max: u64,
+    /// Shards to and from which no lane is open.
+    pub closed_lanes: BTreeSet<ShardId>,
+}
+
+/// The store's layout of keys and records; see `specs/store.md`.
+pub const STORE_FORMAT: u32 = 1;
+
+/// A batch holds as many messages as fit this many bytes, and at least one: large enough that its one
+/// signature check is lost among its hashes, small enough that a turn stays short.
+pub(super) const BATCH_BYTES: usize = 1024 * 1024;
+
+/// Flight limit: bytes of one lane sent and not yet acknowledged over TLS. Some batches, so that
+/// sending, verifying and syncing overlap.
+pub(super) const FLIGHT_BYTES_MAX: usize = 8 * 1024 * 1024;
+
+/// Most bytes of a lane that a receiver stages before their release. An honest sender stays below
+/// a batch and one message.
+pub(super) const STAGED_BYTES_MAX: usize = 8 * 1024 * 1024;
+
+const _: () = assert!(BATCH_BYTES + MESSAGE_BYTES_MAX <= STAGED_BYTES_MAX);
+
+/// A checkpoint that only acknowledges comes this long after the last such one at the soonest.
+pub(super) const ACKNOWLEDGE_INTERVAL_NS: u64 = 30_000_000_000;
+
+/// Why a full lane's sender should wait this long: acknowledgements come with the peer's next
+/// checkpoint, which takes a signature of seconds.
+pub(super) const BUSY_RETRY_MS: u64 = 1_000;
+
+/// How long after a failed attestation the next attempt comes; doubles with each failure.
+pub(super) const ATTEST_RETRY_NS_MIN: u64 = 500_000_000;
+
+/// The longest wait between attempts to attest.
+pub(super) const ATTEST_RETRY_NS_MAX: u64 = 30_000_000_000;
+
+/// How often the contract's tip is asked for until it is found in the node's own records.
+pub(super) const TIP_RETRY_NS: u64 = 1_000_000_000;

@@ -1,0 +1,265 @@
+//! The outbound lane: takes messages, sends what is attested, prunes what is acknowledged.
+
+use super::config::{BATCH_BYTES, BUSY_RETRY_MS, FLIGHT_BYTES_MAX};
+use super::io::{Direction, EnqueueError, Output};
+use super::journal::Journal;
+use super::records::{OutboundRecord, outbound_key};
+use super::refusal::Refusal;
+use super::tree::{LaneTree, prune_point, stream_bytes};
+use crate::digest::{Hash, Native, empty_root};
+use crate::frame::{DATA_BYTES_MAX, Release, SenderFrame, encode_frame};
+use crate::heads::Head;
+use crate::ids::{Lane, ShardId};
+use crate::log::CompactRange;
+use crate::proof::HeadProof;
+use crate::store::{Store, StoreError};
+use std::collections::VecDeque;
+
+/// Invariant: `record` is in the store or `dirty`.
+#[derive(Debug)]
+pub(super) struct Outbound {
+    pub(super) record: OutboundRecord,
+    pub(super) dirty: bool,
+    /// Size that the destination holds durably, as it says itself.
+    pub(super) delivered: u64,
+    session: Option<Session>,
+}
+
+/// The stream of this lane, once the destination opened it.
+///
+/// Invariant: `delivered <= sent <= attested`.
+#[derive(Debug)]
+struct Session {
+    sent: u64,
+    /// Ends of the batches sent and not yet acknowledged over TLS, with their bytes.
+    in_flight: VecDeque<(u64, usize)>,
+    /// Height of the newest checkpoint whose head was released on this stream.
+    released_height: Option<u64>,
+}
+
+impl Outbound {
+    pub(super) fn new(lane: Lane) -> Self {
+        let record = OutboundRecord {
+            lane,
+            log: CompactRange::default(),
+            bytes: 0,
+            sealed: 0,
+            attested: 0,
+            acknowledged: 0,
+            acknowledged_root: empty_root::<Native>(),
+            acknowledged_bytes: 0,
+            head: None,
+            frozen: None,
+        };
+        Outbound { record, dirty: false, delivered: 0, session: None }
+    }
+
+    pub(super) fn from_record(record: OutboundRecord) -> Self {
+        Outbound { delivered: record.acknowledged, record, dirty: false, session: None }
+    }
+
+    pub(super) fn peer(&self) -> &ShardId {
+        &self.record.lane.destination
+    }
+
+    pub(super) fn backlog_bytes(&self) -> u64 {
+        self.record.bytes - self.record.acknowledged_bytes
+    }
+
+    /// Whether the lane takes a message of `bytes` more.
+    pub(super) fn check_room(&self, bytes: u64, backlog_bytes_max: u64) -> Result<(), EnqueueError> {
+        if let Some(reason) = &self.record.frozen {
+            return Err(EnqueueError::Frozen { peer: self.peer().clone(), reason: reason.clone() });
+        }
+        let backlog_bytes = self.backlog_bytes();
+        if backlog_bytes.saturating_add(bytes) > backlog_bytes_max && backlog_bytes > 0 {
+            return Err(EnqueueError::Busy {
+                peer: self.peer().clone(),
+                backlog_bytes,
+                backlog_bytes_max,
+                retry_ms: BUSY_RETRY_MS,
+            });
+        }
+        Ok(())
+    }
+
+    /// Appends an encoded message and gives its nonce.
+    pub(super) fn enqueue(&mut self, message: Vec<u8>, journal: &mut Journal) -> u64 {
+        let record = &mut self.record;
+        let nonce = record.log.size();
+        journal.append(&record.lane, &mut record.log, &mut record.bytes, message);
+        self.dirty = true;
+        nonce
+    }
+
+    /// A checkpoint that covers all of the lane was sealed.
+    pub(super) fn handle_sealed(&mut self) {
+        self.record.sealed = self.record.log.size();
+        self.dirty = true;
+    }
+
+    /// The head of this shard for the destination was attested.
+    pub(super) fn handle_attested(&mut self, head: HeadProof) {
+        self.record.attested = head.head.sent_size;
+        self.record.head = Some(head);
+        self.dirty = true;
+        debug_assert!(self.record.attested <= self.record.sealed);
+    }
+
+    /// The destination opened the lane's stream with what it holds.
+    pub(super) fn handle_open<S: Store>(
+        &mut self,
+        lane: &Lane,
+        size: u64,
+        root: Hash,
+        store: &S,
+    ) -> Result<(), Refusal> {
+        let record = &self.record;
+        if *lane != record.lane {
+            return Err(Refusal::Peer(format!("opened lane {lane:?}, expected {:?}", record.lane)));
+        }
+        if self.session.is_some() {
+            return Err(Refusal::Peer("opened the lane twice on one connection".to_owned()));
+        }
+        if size < record.acknowledged || size > record.attested {
+            return Err(Refusal::Peer(format!(
+                "claims to hold {size} messages; it has acknowledged {} and {} are attested",
+                record.acknowledged, record.attested
+            )));
+        }
+        let expected = self.root_at(size, store)?;
+        if root != expected {
+            return Err(Refusal::Peer(format!("claims root {root} at size {size}, the lane's is {expected}")));
+        }
+        self.delivered = size;
+        self.session = Some(Session { sent: size, in_flight: VecDeque::new(), released_height: None });
+        Ok(())
+    }
+
+    /// The destination holds `size` messages durably.
+    pub(super) fn handle_ack(&mut self, size: u64) -> Result<(), Refusal> {
+        let Some(session) = &mut self.session else {
+            return Err(Refusal::Peer("acknowledged before it opened the lane".to_owned()));
+        };
+        let is_batch_end = session.in_flight.iter().any(|(end, _)| *end == size);
+        if !is_batch_end {
+            return Err(Refusal::Peer(format!("acknowledged size {size}, at which no batch in flight ends")));
+        }
+        while session.in_flight.front().is_some_and(|(end, _)| *end <= size) {
+            session.in_flight.pop_front();
+        }
+        self.delivered = size;
+        Ok(())
+    }
+
+    /// The connection is gone.
+    pub(super) fn handle_disconnected(&mut self) {
+        self.session = None;
+    }
+
+    /// What an attested head of the destination says to have received.
+    pub(super) fn handle_peer_head<S: Store>(
+        &mut self,
+        head: &Head,
+        store: &S,
+        journal: &mut Journal,
+    ) -> Result<(), Refusal> {
+        let contradiction = |what: String| Refusal::Contradiction(Direction::Outbound, what);
+        let (size, known) = (head.received_size, self.record.acknowledged);
+        if size < known {
+            return Err(contradiction(format!("attested to have received {known} messages, and later only {size}")));
+        }
+        if size > self.record.attested {
+            let attested = self.record.attested;
+            return Err(contradiction(format!("attested to have received {size} messages, of {attested} attested")));
+        }
+        let expected = self.root_at(size, store)?;
+        if head.received_root != expected {
+            let found = head.received_root;
+            return Err(contradiction(format!("attested root {found} at size {size}, the lane's is {expected}")));
+        }
+        if size > known {
+            let tree = LaneTree { store, lane: &self.record.lane };
+            self.record.acknowledged_bytes = tree.bytes_at(size)?;
+            self.record.acknowledged = size;
+            self.record.acknowledged_root = expected;
+            self.delivered = self.delivered.max(size);
+            self.dirty = true;
+            if prune_point(size) > prune_point(known) {
+                journal.prune(&self.record.lane, prune_point(size));
+            }
+        }
+        Ok(())
+    }
+
+    /// Sends what is attested, as far as the flight limit allows, and the newest head if it says
+    /// more than the last one released.
+    pub(super) fn pump<S: Store>(&mut self, store: &S, journal: &mut Journal) -> Result<(), StoreError> {
+        let (Some(session), Some(head)) = (&mut self.session, &self.record.head) else { return Ok(()) };
+        let record = &self.record;
+        let tree = LaneTree { store, lane: &record.lane };
+        let height = head.attestation.checkpoint.height;
+        let emit = |frame: SenderFrame, journal: &mut Journal| {
+            let bytes = encode_frame(&frame);
+            journal.emit(Output::Frame { peer: record.lane.destination.clone(), lane: Direction::Outbound, bytes });
+        };
+        while session.sent < record.attested {
+            let in_flight: usize = session.in_flight.iter().map(|(_, bytes)| bytes).sum();
+            if in_flight + BATCH_BYTES > FLIGHT_BYTES_MAX {
+                return Ok(());
+            }
+            let batch = read_batch(store, &record.lane, session.sent, record.attested)?;
+            for data in batch.stream.chunks(DATA_BYTES_MAX) {
+                emit(SenderFrame::Data(data.to_vec()), journal);
+            }
+            let consistency = tree.consistency(batch.end, record.attested)?;
+            let release = Release { end: batch.end, head: head.clone(), consistency };
+            emit(SenderFrame::Release(Box::new(release)), journal);
+            session.in_flight.push_back((batch.end, batch.stream.len()));
+            session.sent = batch.end;
+            session.released_height = Some(height);
+        }
+        if session.released_height != Some(height) {
+            let release = Release { end: session.sent, head: head.clone(), consistency: Vec::new() };
+            emit(SenderFrame::Release(Box::new(release)), journal);
+            session.released_height = Some(height);
+        }
+        Ok(())
+    }
+
+    fn root_at<S: Store>(&self, size: u64, store: &S) -> Result<Hash, StoreError> {
+        if size == self.record.acknowledged {
+            return Ok(self.record.acknowledged_root);
+        }
+        LaneTree { store, lane: &self.record.lane }.root_at(size)
+    }
+
+    /// Writes the record if it changed.
+    pub(super) fn flush(&mut self, journal: &mut Journal) {
+        if std::mem::take(&mut self.dirty) {
+            journal.put(outbound_key(&self.record.lane.destination), &self.record);
+        }
+    }
+}
+
+struct Batch {
+    stream: Vec<u8>,
+    end: u64,
+}
+
+/// Reads the lane's stream from message `begin` up to about [`BATCH_BYTES`], at most to `end_max`.
+fn read_batch<S: Store>(store: &S, lane: &Lane, begin: u64, end_max: u64) -> Result<Batch, StoreError> {
+    let mut batch = Batch { stream: Vec::with_capacity(BATCH_BYTES), end: begin };
+    let room = usize::try_from(end_max - begin).unwrap_or(usize::MAX);
+    for message in store.read(lane, begin, BATCH_BYTES)?.into_iter().take(room) {
+        let length = u32::try_from(message.len()).expect("a message is shorter than 4 GiB");
+        debug_assert_eq!(stream_bytes(&message), u64::from(length) + 4);
+        batch.stream.extend_from_slice(&length.to_le_bytes());
+        batch.stream.extend_from_slice(&message);
+        batch.end += 1;
+    }
+    if batch.end == begin {
+        return Err(StoreError::Damaged(format!("{lane} lacks message {begin}")));
+    }
+    Ok(batch)
+}

@@ -1,0 +1,148 @@
+//! What an engine tells about itself: status, inbox, proofs.
+
+use super::Engine;
+use super::inbound::Inbound;
+use super::io::{InboundStatus, InboxEntry, OutboundStatus, ProveError, Status};
+use super::outbound::Outbound;
+use super::records::{INBOX, InboxRecord, decode_record, inbox_end, inbox_key};
+use super::tree::LaneTree;
+use crate::ids::ShardId;
+use crate::proof::{MESSAGE_PROOF_FORMAT, MessageProof};
+use crate::store::{Store, StoreError};
+
+impl<S: Store> Engine<S> {
+    /// The node's state.
+    pub fn status(&self) -> Status {
+        Status {
+            shard: self.config.shard.clone(),
+            resumed: self.resumed,
+            attested_height: self.attestor.record.attested.as_ref().map(|checkpoint| checkpoint.height),
+            pending_height: self.attestor.pending().map(|checkpoint| checkpoint.height),
+            attesting: self.attestor.waiting_for(),
+            outbound: self.outbound.values().map(|outbound| self.outbound_status(outbound)).collect(),
+            inbound: self.inbound.values().map(|inbound| self.inbound_status(inbound)).collect(),
+            inbox_size: self.inbox_size,
+        }
+    }
+
+    /// The inbox from a position on: as many durable entries as fit `bytes_max`, but at least one
+    /// if there is one.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn inbox(&self, from_position: u64, bytes_max: usize) -> Result<Vec<InboxEntry>, StoreError> {
+        let Some(after) = from_position.checked_add(1) else { return Ok(Vec::new()) };
+        let Some((key, bytes)) = self.store.scan(INBOX, &inbox_key(after), 1)?.pop() else { return Ok(Vec::new()) };
+        let record: InboxRecord = decode_record("inbox", &bytes)?;
+        if record.turn > self.durable() {
+            return Ok(Vec::new());
+        }
+        let first_position = inbox_end(&key)?.saturating_sub(record.count);
+        let skipped = from_position.saturating_sub(first_position);
+        let first_nonce = record.first_nonce + skipped;
+        let room = usize::try_from(record.count - skipped).unwrap_or(usize::MAX);
+        let messages = self.store.read(&record.lane, first_nonce, bytes_max)?.into_iter().take(room);
+        let entries = messages.zip(0..).map(|(message, offset)| {
+            let nonce = first_nonce + offset;
+            let tombstone = record.tombstones.iter().find(|(buried, _)| *buried == nonce);
+            InboxEntry {
+                position: from_position + offset,
+                peer: record.lane.source.clone(),
+                nonce,
+                turn: record.turn,
+                content: tombstone.map_or(Ok(message), |(_, reason)| Err(*reason)),
+            }
+        });
+        Ok(entries.collect())
+    }
+
+    /// The file that proves message `nonce` from `source` to a stranger.
+    ///
+    /// # Errors
+    /// [`ProveError`].
+    pub fn prove(&self, source: &ShardId, nonce: u64) -> Result<MessageProof, ProveError> {
+        let inbound = self.inbound.get(source).ok_or_else(|| ProveError::NoLane(source.clone()))?;
+        let record = &inbound.record;
+        let (peer, size) = (source.clone(), record.log.size());
+        let Some(head) = record.head.clone().filter(|_| nonce < size) else {
+            return Err(ProveError::NotThere { peer, nonce, size });
+        };
+        let attested = head.head.sent_size;
+        if attested > size {
+            return Err(ProveError::CatchingUp { peer, size, attested });
+        }
+        let message = self.store.read(&record.lane, nonce, 0)?.into_iter().next();
+        let message = message.ok_or_else(|| StoreError::Damaged(format!("{} lacks message {nonce}", record.lane)))?;
+        let tree = LaneTree { store: &self.store, lane: &record.lane };
+        Ok(MessageProof {
+            format: MESSAGE_PROOF_FORMAT.to_owned(),
+            trust: self.config.trust.clone(),
+            nonce,
+            message,
+            inclusion: tree.inclusion(nonce, attested)?,
+            head,
+        })
+    }
+
+    fn outbound_status(&self, outbound: &Outbound) -> OutboundStatus {
+        let record = &outbound.record;
+        let connected = self.connected.contains(outbound.peer());
+        OutboundStatus {
+            peer: outbound.peer().clone(),
+            accepted: record.log.size(),
+            sealed: record.sealed,
+            attested: record.attested,
+            delivered: outbound.delivered,
+            acknowledged: record.acknowledged,
+            backlog_bytes: outbound.backlog_bytes(),
+            connected,
+            waiting_for: self.outbound_waits_for(outbound, connected),
+            frozen: record.frozen.clone(),
+        }
+    }
+
+    fn outbound_waits_for(&self, outbound: &Outbound, connected: bool) -> Option<String> {
+        let record = &outbound.record;
+        if record.acknowledged == record.log.size() {
+            return None;
+        }
+        let peer = outbound.peer();
+        if record.attested == record.log.size() {
+            return Some(match (outbound.delivered == record.attested, connected) {
+                (true, _) => format!("an attested acknowledgement by {peer}"),
+                (false, true) => format!("{peer} to take what is attested"),
+                (false, false) => format!("a connection to {peer}"),
+            });
+        }
+        self.waits_to_attest().or_else(|| Some("the next checkpoint".to_owned()))
+    }
+
+    fn inbound_status(&self, inbound: &Inbound) -> InboundStatus {
+        let record = &inbound.record;
+        InboundStatus {
+            peer: inbound.peer().clone(),
+            delivered: record.log.size(),
+            acknowledged: record.acknowledged,
+            staged_bytes: u64::try_from(inbound.staged_bytes()).expect("a length fits 64 bits"),
+            connected: self.connected.contains(inbound.peer()),
+            waiting_for: inbound.stopped.clone().or_else(|| {
+                let owes = record.acknowledged < record.log.size();
+                owes.then(|| self.waits_to_attest().unwrap_or("the next checkpoint, to acknowledge".to_owned()))
+            }),
+            frozen: record.frozen.clone(),
+        }
+    }
+
+    fn waits_to_attest(&self) -> Option<String> {
+        if !self.resumed {
+            return Some("NEAR, to find the bridge contract's tip in this node's records".to_owned());
+        }
+        if self.own.is_none() {
+            return Some(format!("the bridge contract to list shard {}", self.config.shard));
+        }
+        if !self.clock.is_set() {
+            return Some("a final NEAR block, to know the time".to_owned());
+        }
+        self.attestor.waiting_for()
+    }
+}

@@ -1,0 +1,161 @@
+//! What an engine keeps in its store: keys and records. Specified in `specs/store.md`.
+//!
+//! Numbers in keys are big-endian, so that keys sort as their numbers do.
+
+use crate::checkpoint::Checkpoint;
+use crate::codec;
+use crate::digest::Hash;
+use crate::heads::Head;
+use crate::ids::{BridgeDomain, Lane, ShardId};
+use crate::log::{CompactRange, NodeId};
+use crate::message::Tombstone;
+use crate::proof::HeadProof;
+use crate::store::{Store, StoreError};
+use borsh::{BorshDeserialize, BorshSerialize};
+
+/// Subtrees from this level up are stored; smaller ones are hashed again from at most 64 messages.
+pub(super) const STORED_LEVEL_MIN: u32 = 6;
+
+/// Longest record, in bytes: an inbox record with a tombstone for each message of a batch.
+const RECORD_BYTES_MAX: usize = 256 * 1024 * 1024;
+
+/// Key of [`HomeRecord`].
+pub(super) const HOME: &[u8] = b"home";
+/// Key of the time of the newest block, a `u64`.
+pub(super) const BLOCK_TIME: &[u8] = b"block-time";
+/// Key of [`AttestorRecord`].
+pub(super) const ATTESTOR: &[u8] = b"attestor";
+/// Key of the number of messages in the inbox, a `u64`.
+pub(super) const INBOX_SIZE: &[u8] = b"inbox-size";
+/// Prefix of [`InboxRecord`]s.
+pub(super) const INBOX: &[u8] = b"inbox/";
+/// Prefix of [`OutboundRecord`]s.
+pub(super) const OUTBOUND: &[u8] = b"outbound/";
+/// Prefix of [`InboundRecord`]s.
+pub(super) const INBOUND: &[u8] = b"inbound/";
+
+/// Whose home this is.
+#[derive(Debug, Clone, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+pub(super) struct HomeRecord {
+    pub(super) format: u32,
+    pub(super) shard: ShardId,
+    pub(super) domain: BridgeDomain,
+}
+
+/// Where attesting stands.
+#[derive(Debug, Clone, PartialEq, Eq, Default, BorshSerialize, BorshDeserialize)]
+pub(super) struct AttestorRecord {
+    /// The newest attested checkpoint.
+    pub(super) attested: Option<Checkpoint>,
+    /// The sealed checkpoint that follows it, without a signature so far.
+    pub(super) pending: Option<Sealed>,
+}
+
+/// A sealed checkpoint and the heads that it covers.
+#[derive(Debug, Clone, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+pub(super) struct Sealed {
+    pub(super) checkpoint: Checkpoint,
+    pub(super) heads: Vec<Head>,
+}
+
+/// A lane to another shard.
+///
+/// Invariant: `acknowledged <= attested <= sealed <= log.size()`.
+#[derive(Debug, Clone, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+pub(super) struct OutboundRecord {
+    pub(super) lane: Lane,
+    pub(super) log: CompactRange,
+    /// Bytes of all messages, each with its length, since the lane began.
+    pub(super) bytes: u64,
+    pub(super) sealed: u64,
+    pub(super) attested: u64,
+    /// Size, root and bytes of the prefix that the peer's newest attested head acknowledges.
+    pub(super) acknowledged: u64,
+    pub(super) acknowledged_root: Hash,
+    pub(super) acknowledged_bytes: u64,
+    /// This shard's newest attested head for the peer.
+    pub(super) head: Option<HeadProof>,
+    pub(super) frozen: Option<String>,
+}
+
+/// A lane from another shard.
+///
+/// Invariant: `acknowledged <= log.size()`; `head`'s sent size is at least `log.size()`.
+#[derive(Debug, Clone, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+pub(super) struct InboundRecord {
+    pub(super) lane: Lane,
+    pub(super) log: CompactRange,
+    /// Bytes of all messages, each with its length, since the lane began.
+    pub(super) bytes: u64,
+    /// What this shard's newest sealed checkpoint says to have received.
+    pub(super) sealed: u64,
+    /// The same of the newest attested one.
+    pub(super) acknowledged: u64,
+    /// The source's newest attested head for this shard.
+    pub(super) head: Option<HeadProof>,
+    pub(super) frozen: Option<String>,
+}
+
+/// A run of delivered messages; its key is the position after the last.
+#[derive(Debug, Clone, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+pub(super) struct InboxRecord {
+    pub(super) lane: Lane,
+    pub(super) first_nonce: u64,
+    pub(super) count: u64,
+    /// The turn that delivered it.
+    pub(super) turn: u64,
+    /// Nonces that were settled without a delivery.
+    pub(super) tombstones: Vec<(u64, Tombstone)>,
+}
+
+/// A stored perfect subtree of a lane log, with the lane's bytes up to its end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+pub(super) struct NodeRecord {
+    pub(super) hash: Hash,
+    pub(super) bytes_end: u64,
+}
+
+pub(super) fn outbound_key(peer: &ShardId) -> Vec<u8> {
+    [OUTBOUND, peer.as_str().as_bytes()].concat()
+}
+
+pub(super) fn inbound_key(peer: &ShardId) -> Vec<u8> {
+    [INBOUND, peer.as_str().as_bytes()].concat()
+}
+
+pub(super) fn evidence_key(lane: &Lane) -> Vec<u8> {
+    [&b"evidence/"[..], &codec::encode(lane)].concat()
+}
+
+pub(super) fn inbox_key(end: u64) -> Vec<u8> {
+    [INBOX, &end.to_be_bytes()].concat()
+}
+
+pub(super) fn inbox_end(key: &[u8]) -> Result<u64, StoreError> {
+    let digits = key.strip_prefix(INBOX).and_then(|rest| rest.try_into().ok());
+    digits.map(u64::from_be_bytes).ok_or_else(|| StoreError::Damaged("a key of the inbox has no position".to_owned()))
+}
+
+pub(super) fn node_key(lane: &Lane, id: NodeId) -> Vec<u8> {
+    [&b"node/"[..], &codec::encode(lane), &id.level.to_be_bytes(), &id.index.to_be_bytes()].concat()
+}
+
+/// Decodes a record.
+///
+/// # Errors
+/// [`StoreError::Damaged`] names the record.
+pub(super) fn decode_record<T: BorshDeserialize>(what: &'static str, bytes: &[u8]) -> Result<T, StoreError> {
+    codec::decode(what, bytes, RECORD_BYTES_MAX).map_err(|error| StoreError::Damaged(error.to_string()))
+}
+
+/// Reads a record, if there is one.
+///
+/// # Errors
+/// [`StoreError`].
+pub(super) fn read_record<T: BorshDeserialize>(
+    store: &impl Store,
+    what: &'static str,
+    key: &[u8],
+) -> Result<Option<T>, StoreError> {
+    store.get(key)?.map(|bytes| decode_record(what, &bytes)).transpose()
+}

@@ -1,0 +1,34 @@
+//! What can be wrong with a frame, and what follows from it.
+
+use super::io::Direction;
+use crate::codec::DecodeError;
+use crate::proof::ProofError;
+use crate::store::StoreError;
+
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Refusal {
+    /// Unsigned nonsense: drops what was staged, and the connection.
+    Peer(String),
+    /// Signed nonsense: freezes a lane.
+    Contradiction(Direction, String),
+    /// The store failed: stops the node.
+    Store(StoreError),
+}
+
+impl From<StoreError> for Refusal {
+    fn from(error: StoreError) -> Self {
+        Refusal::Store(error)
+    }
+}
+
+impl From<DecodeError> for Refusal {
+    fn from(error: DecodeError) -> Self {
+        Refusal::Peer(error.to_string())
+    }
+}
+
+impl From<ProofError> for Refusal {
+    fn from(error: ProofError) -> Self {
+        Refusal::Peer(error.to_string())
+    }
+}

@@ -1,0 +1,275 @@
+//! The world of the engine's tests: two shards, a contract that keeps one tip per shard, and a
+//! signer with a real key.
+
+use super::super::*;
+use crate::attestation::{AttestationKind, attestation_digest, shard_path};
+use crate::checkpoint::Checkpoint;
+use crate::derivation::tweak;
+use crate::frame::FRAME_HEADER_BYTES;
+use crate::ids::BridgeDomain;
+use crate::salt::SaltSecret;
+use crate::store::{CrashPlan, MemoryStore};
+use crate::trust::{Curve, PublicKey, TrustRoot};
+use k256::{Scalar, SecretKey, ecdsa::SigningKey, elliptic_curve::PrimeField};
+
+/// One second in nanoseconds.
+pub(super) const S: u64 = 1_000_000_000;
+
+pub(super) fn name(text: &str) -> ShardId {
+    text.parse().unwrap()
+}
+
+fn root_secret() -> Scalar {
+    *SecretKey::from_slice(&[7; 32]).unwrap().to_nonzero_scalar()
+}
+
+fn signing_key(secret: Scalar) -> SigningKey {
+    SigningKey::from_bytes(&secret.to_repr()).unwrap()
+}
+
+fn trust() -> TrustRoot {
+    let public = signing_key(root_secret()).verifying_key().to_sec1_point(false);
+    let domain = BridgeDomain {
+        network: "localnet".parse().unwrap(),
+        bridge: "bridge.test.near".parse().unwrap(),
+        instance: Hash([9; 32]),
+    };
+    let key = PublicKey::Secp256k1(public.as_bytes()[1..].try_into().unwrap());
+    TrustRoot { domain, secp256k1: Some(key), ed25519: None }
+}
+
+/// The chain signature that the real signer would give for a checkpoint.
+pub(super) fn sign(checkpoint: &Checkpoint) -> ChainSignature {
+    let domain = &checkpoint.domain;
+    let path = shard_path(domain, &checkpoint.shard, checkpoint.key_epoch);
+    let tweak = Scalar::from_repr(tweak(domain.bridge.as_str(), &path).into()).unwrap();
+    let root = checkpoint.hash::<Native>();
+    let digest = attestation_digest::<Native>(AttestationKind::Shard, domain, &root, Curve::Secp256k1);
+    let (signature, recovery_id) = signing_key(root_secret() + tweak).sign_prehash_recoverable(&digest.0);
+    let rs = <[u8; 64]>::from(signature.to_bytes());
+    ChainSignature::Secp256k1 { rs, recovery_id: recovery_id.to_byte() }
+}
+
+struct Node {
+    engine: Option<Engine<MemoryStore>>,
+    tip: Option<TipView>,
+    heights_asked: BTreeSet<u64>,
+    releases: usize,
+}
+
+pub(super) struct World {
+    now: Now,
+    backlog_bytes_max: u64,
+    nodes: BTreeMap<ShardId, Node>,
+    pub(super) signer_is_down: bool,
+}
+
+impl World {
+    /// Two shards, not connected, both of which have found their tips.
+    pub(super) fn new(plan: CrashPlan) -> Self {
+        World::with_backlog(plan, u64::MAX)
+    }
+
+    /// The same with a backlog limit.
+    pub(super) fn with_backlog(plan: CrashPlan, backlog_bytes_max: u64) -> Self {
+        let now = Now { mono_ns: 0, unix_ns: 1_000 * S };
+        let mut world = World { now, backlog_bytes_max, nodes: BTreeMap::new(), signer_is_down: false };
+        for shard in ["alpha", "beta"] {
+            let engine = world.open(shard, MemoryStore::new(plan));
+            let node = Node { engine: Some(engine), tip: None, heights_asked: BTreeSet::new(), releases: 0 };
+            world.nodes.insert(name(shard), node);
+        }
+        world.run();
+        world
+    }
+
+    pub(super) fn config(&self, shard: &str) -> Config {
+        Config {
+            shard: name(shard),
+            trust: trust(),
+            salt_secret: SaltSecret::new([shard.as_bytes()[0]; 32]),
+            backlog_bytes_max: self.backlog_bytes_max,
+            closed_lanes: BTreeSet::new(),
+        }
+    }
+
+    pub(super) fn open(&self, shard: &str, store: MemoryStore) -> Engine<MemoryStore> {
+        let mut engine = Engine::open(self.config(shard), store, self.now).unwrap();
+        let registered =
+            |shard: &str| RegisteredShard { shard: name(shard), incarnation: 0, key_epoch: 0, epoch_first_height: 0 };
+        engine.handle_registry(vec![registered("alpha"), registered("beta")]);
+        engine.handle_near_time(self.now.unix_ns, self.now);
+        engine
+    }
+
+    pub(super) fn now(&self) -> Now {
+        self.now
+    }
+
+    pub(super) fn advance(&mut self, ns: u64) {
+        self.now = Now { mono_ns: self.now.mono_ns + ns, unix_ns: self.now.unix_ns + ns };
+        for node in self.nodes.values_mut() {
+            let engine = node.engine.as_mut().unwrap();
+            engine.handle_near_time(self.now.unix_ns, self.now);
+            engine.handle_timeout(self.now);
+        }
+    }
+
+    pub(super) fn engine(&self, shard: &str) -> &Engine<MemoryStore> {
+        self.nodes[&name(shard)].engine.as_ref().unwrap()
+    }
+
+    pub(super) fn engine_mut(&mut self, shard: &str) -> &mut Engine<MemoryStore> {
+        self.nodes.get_mut(&name(shard)).unwrap().engine.as_mut().unwrap()
+    }
+
+    pub(super) fn tip(&self, shard: &str) -> Option<TipView> {
+        self.nodes[&name(shard)].tip.clone()
+    }
+
+    pub(super) fn heights_asked(&self, shard: &str) -> Vec<u64> {
+        self.nodes[&name(shard)].heights_asked.iter().copied().collect()
+    }
+
+    /// How many releases with data the shard has sent.
+    pub(super) fn releases(&self, shard: &str) -> usize {
+        self.nodes[&name(shard)].releases
+    }
+
+    pub(super) fn try_send(&mut self, from: &str, to: &str, text: &str) -> Result<Ticket, EnqueueError> {
+        let request = Enqueue {
+            sender: format!("ann.{from}").parse().unwrap(),
+            receiver: format!("bob.{to}").parse().unwrap(),
+            body: Body::Data(text.as_bytes().to_vec()),
+        };
+        self.engine_mut(from).handle_enqueue(request)
+    }
+
+    pub(super) fn send(&mut self, from: &str, to: &str, text: &str) -> Ticket {
+        self.try_send(from, to, text).unwrap()
+    }
+
+    pub(super) fn inbox(&self, shard: &str) -> Vec<String> {
+        let engine = self.engine(shard);
+        let mut texts = Vec::new();
+        loop {
+            let entries = engine.inbox(u64::try_from(texts.len()).unwrap(), usize::MAX).unwrap();
+            if entries.is_empty() {
+                return texts;
+            }
+            for entry in entries {
+                assert_eq!(entry.position, u64::try_from(texts.len()).unwrap());
+                let Body::Data(payload) = Message::decode(&entry.content.unwrap()).unwrap().body else {
+                    panic!("no data")
+                };
+                texts.push(String::from_utf8(payload).unwrap());
+            }
+        }
+    }
+
+    pub(super) fn connect(&mut self) {
+        for (a, b) in [("alpha", "beta"), ("beta", "alpha")] {
+            self.engine_mut(a).handle_disconnected(&name(b));
+        }
+        for (a, b) in [("alpha", "beta"), ("beta", "alpha")] {
+            self.engine_mut(a).handle_connected(&name(b));
+        }
+    }
+
+    pub(super) fn copy(&self, shard: &str) -> MemoryStore {
+        self.engine(shard).store.clone()
+    }
+
+    /// Loses what isn't durable, and starts again; the other side sees the connection break.
+    pub(super) fn crash(&mut self, shard: &str) {
+        let other = if shard == "alpha" { "beta" } else { "alpha" };
+        self.engine_mut(other).handle_disconnected(&name(shard));
+        let store = self.nodes.get_mut(&name(shard)).unwrap().engine.take().unwrap().store.crash();
+        let engine = self.open(shard, store);
+        self.nodes.get_mut(&name(shard)).unwrap().engine = Some(engine);
+    }
+
+    /// Runs until nothing is left to do, everything durable at once.
+    pub(super) fn run(&mut self) {
+        while self.round(true, usize::MAX) > 0 {}
+    }
+
+    /// Runs without making anything durable; gives the number of outputs.
+    pub(super) fn run_without_sync(&mut self) -> usize {
+        self.round(false, usize::MAX)
+    }
+
+    /// Handles at most this many outputs, syncing as it goes.
+    pub(super) fn run_steps(&mut self, mut steps: usize) {
+        while steps > 0 {
+            match self.round(true, steps) {
+                0 => return,
+                done => steps -= done,
+            }
+        }
+    }
+
+    fn round(&mut self, sync: bool, max: usize) -> usize {
+        let mut done = 0;
+        for shard in [name("alpha"), name("beta")] {
+            let now = self.now;
+            let engine = self.engine_mut(shard.as_str());
+            engine.commit(now).unwrap();
+            if sync {
+                engine.store.sync();
+            }
+            engine.poll_durable().unwrap();
+            while done < max {
+                let Some(output) = self.engine_mut(shard.as_str()).poll_output() else { break };
+                done += 1;
+                self.handle(&shard, output);
+            }
+        }
+        done
+    }
+
+    fn handle(&mut self, shard: &ShardId, output: Output) {
+        let now = self.now;
+        match output {
+            Output::FetchTip => {
+                let tip = self.tip(shard.as_str());
+                self.engine_mut(shard.as_str()).handle_tip(tip, now).unwrap();
+            }
+            Output::Attest(checkpoint) => {
+                let result = self.attest(shard, &checkpoint);
+                let hash = checkpoint.hash::<Native>();
+                self.engine_mut(shard.as_str()).handle_attest_result(hash, result, now);
+            }
+            Output::Frame { peer, lane, bytes } => {
+                let body = &bytes[FRAME_HEADER_BYTES..];
+                let is_release = lane == Direction::Outbound && body.first() == Some(&0x13);
+                let engine = self.engine_mut(peer.as_str());
+                let staged = engine.status().inbound[0].staged_bytes > 0;
+                match lane {
+                    Direction::Inbound => engine.handle_receiver_frame(shard, body).unwrap(),
+                    Direction::Outbound => engine.handle_sender_frame(shard, body, now).unwrap(),
+                }
+                if is_release && staged {
+                    self.nodes.get_mut(shard).unwrap().releases += 1;
+                }
+            }
+        }
+    }
+
+    fn attest(&mut self, shard: &ShardId, checkpoint: &Checkpoint) -> Result<ChainSignature, AttestFailure> {
+        let node = self.nodes.get_mut(shard).unwrap();
+        node.heights_asked.insert(checkpoint.height);
+        if let Some(tip) = node.tip.as_ref().filter(|tip| tip.checkpoint.height == checkpoint.height) {
+            assert_eq!(tip.checkpoint, *checkpoint, "two checkpoints at one height");
+        } else {
+            let hash = checkpoint.hash::<Native>();
+            node.tip = Some(TipView { checkpoint: checkpoint.clone(), hash, signature: None, attempts: 1 });
+        }
+        if self.signer_is_down {
+            return Err(AttestFailure::Unavailable("timed out".to_owned()));
+        }
+        let signature = sign(checkpoint);
+        node.tip.as_mut().unwrap().signature = Some(signature.clone());
+        Ok(signature)
+    }
+}

@@ -1,0 +1,91 @@
+//! A lane's log as the store holds it: roots, proofs and byte counts at any size since the prune
+//! point.
+
+use super::records::{NodeRecord, STORED_LEVEL_MIN, node_key, read_record};
+use crate::digest::{Hash, Native, leaf};
+use crate::ids::Lane;
+use crate::log::{CompactRange, NodeId, prove_consistency, prove_inclusion, range_at};
+use crate::store::{Store, StoreError};
+
+/// Bytes read at once where single messages are hashed again.
+const READ_BYTES: usize = 1024 * 1024;
+
+/// Number of leaves below a stored node of the lowest stored level.
+const STORED_LEAVES: u64 = 1 << STORED_LEVEL_MIN;
+
+pub(super) struct LaneTree<'a, S> {
+    pub(super) store: &'a S,
+    pub(super) lane: &'a Lane,
+}
+
+impl<S: Store> LaneTree<'_, S> {
+    /// Root of the log of `size` messages.
+    pub(super) fn root_at(&self, size: u64) -> Result<Hash, StoreError> {
+        Ok(range_at(size, |id| self.node(id))?.root::<Native>())
+    }
+
+    /// Inclusion proof of message `nonce` in the log of `size` messages.
+    pub(super) fn inclusion(&self, nonce: u64, size: u64) -> Result<Vec<Hash>, StoreError> {
+        prove_inclusion::<Native, _>(nonce, size, |id| self.node(id))
+    }
+
+    /// Consistency proof between the logs of `old` and `new` messages.
+    pub(super) fn consistency(&self, old: u64, new: u64) -> Result<Vec<Hash>, StoreError> {
+        prove_consistency::<Native, _>(old, new, |id| self.node(id))
+    }
+
+    /// Bytes of the first `size` messages, each with its length.
+    pub(super) fn bytes_at(&self, size: u64) -> Result<u64, StoreError> {
+        let whole = size / STORED_LEAVES;
+        let mut bytes = match whole.checked_sub(1) {
+            Some(index) => self.stored(NodeId { level: STORED_LEVEL_MIN, index })?.bytes_end,
+            None => 0,
+        };
+        self.for_each(whole * STORED_LEAVES, size, |message| bytes += stream_bytes(message))?;
+        Ok(bytes)
+    }
+
+    fn node(&self, id: NodeId) -> Result<Hash, StoreError> {
+        if id.level >= STORED_LEVEL_MIN {
+            return Ok(self.stored(id)?.hash);
+        }
+        let mut range = CompactRange::default();
+        let begin = id.index << id.level;
+        self.for_each(begin, begin + (1 << id.level), |message| {
+            range.append_leaf::<Native>(leaf::<Native>(message), |_, _| {});
+        })?;
+        Ok(range.root::<Native>())
+    }
+
+    fn stored(&self, id: NodeId) -> Result<NodeRecord, StoreError> {
+        read_record(self.store, "tree node", &node_key(self.lane, id))?.ok_or_else(|| {
+            StoreError::Damaged(format!("{} lacks the tree node {} at level {}", self.lane, id.index, id.level))
+        })
+    }
+
+    fn for_each(&self, begin: u64, end: u64, mut f: impl FnMut(&[u8])) -> Result<(), StoreError> {
+        let mut at = begin;
+        while at < end {
+            let messages = self.store.read(self.lane, at, READ_BYTES)?;
+            if messages.is_empty() {
+                return Err(StoreError::Damaged(format!("{} lacks message {at}", self.lane)));
+            }
+            for message in messages.iter().take(usize::try_from(end - at).unwrap_or(usize::MAX)) {
+                f(message);
+                at += 1;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Bytes that a message takes in a lane's stream: its length and itself.
+pub(super) fn stream_bytes(message: &[u8]) -> u64 {
+    4 + u64::try_from(message.len()).expect("a length fits 64 bits")
+}
+
+/// The largest size up to which messages may go once `acknowledged` are: what is left can still
+/// rebuild every root from there on.
+pub(super) fn prune_point(acknowledged: u64) -> u64 {
+    acknowledged - acknowledged % STORED_LEAVES
+}
