@@ -5,8 +5,8 @@
 //! Outputs carry the turn that they wait for and are given out when the store says that it is
 //! durable, never before.
 //!
-//! This file routes; the state lives in the sub-machines: [`outbound`] and [`inbound`] lanes, the
-//! [`attestor`], the [`clock`].
+//! This file routes; the state lives in the sub-machines: outbound and inbound lanes, the
+//! attestor, the clock.
 
 mod attestor;
 mod clock;
@@ -14,7 +14,9 @@ mod config;
 mod inbound;
 mod io;
 mod journal;
+mod open;
 mod outbound;
+mod peers;
 mod queries;
 mod records;
 mod refusal;
@@ -32,7 +34,6 @@ pub use io::{
 use crate::attestation::ChainSignature;
 use crate::contract::TipView;
 use crate::digest::{Hash, Native};
-use crate::frame::{ReceiverFrame, Release, SenderFrame, decode_frame};
 use crate::heads::Head;
 use crate::ids::{Lane, Route, ShardId, route};
 use crate::limits::MESSAGE_BYTES_MAX;
@@ -41,14 +42,10 @@ use crate::store::{Store, StoreError, TurnId};
 use attestor::Attestor;
 use clock::Clock;
 use config::{ACKNOWLEDGE_INTERVAL_NS, TIP_RETRY_NS};
-use inbound::{Delivery, Inbound};
+use inbound::Inbound;
 use journal::Journal;
 use outbound::Outbound;
-use records::{
-    ATTESTOR, AttestorRecord, BLOCK_TIME, HOME, HomeRecord, INBOUND, INBOX_SIZE, InboundRecord, OUTBOUND,
-    OutboundRecord, decode_record, evidence_key, read_record,
-};
-use refusal::Refusal;
+use records::BLOCK_TIME;
 use std::collections::{BTreeMap, BTreeSet};
 use tree::stream_bytes;
 
@@ -77,47 +74,6 @@ pub struct Engine<S> {
 }
 
 impl<S: Store> Engine<S> {
-    /// Opens an engine on what its store holds.
-    ///
-    /// # Errors
-    /// [`Stop`], if the store fails or was written by another shard, for another bridge, or by
-    /// another version.
-    pub fn open(config: Config, mut store: S, now: Now) -> Result<Self, Stop> {
-        let mut journal = Journal::new(store.poll_durable()?);
-        check_home(&config, &store, &mut journal)?;
-        let block_time_ns = read_record(&store, "block time", BLOCK_TIME)?.unwrap_or(0);
-        let attestor: AttestorRecord = read_record(&store, "attestor", ATTESTOR)?.unwrap_or_default();
-        let mut outbound = BTreeMap::new();
-        for bytes in scan_all(&store, OUTBOUND)? {
-            let record: OutboundRecord = decode_record("outbound lane", &bytes)?;
-            outbound.insert(record.lane.destination.clone(), Outbound::from_record(record));
-        }
-        let mut inbound = BTreeMap::new();
-        for bytes in scan_all(&store, INBOUND)? {
-            let record: InboundRecord = decode_record("inbound lane", &bytes)?;
-            inbound.insert(record.lane.source.clone(), Inbound::from_record(record));
-        }
-        let inbox_size = read_record(&store, "inbox size", INBOX_SIZE)?.unwrap_or(0);
-        let mut engine = Engine {
-            config,
-            store,
-            failure: None,
-            journal,
-            clock: Clock::new(block_time_ns),
-            attestor: Attestor::new(attestor),
-            outbound,
-            inbound,
-            inbox_size,
-            own: None,
-            connected: BTreeSet::new(),
-            resumed: false,
-            fetch_tip_at_ns: Some(now.mono_ns),
-            acknowledged_at_ns: None,
-        };
-        engine.handle_timeout(now);
-        Ok(engine)
-    }
-
     /// The shards that the contract lists at `final`, this one included.
     pub fn handle_registry(&mut self, shards: Vec<RegisteredShard>) {
         let Some(own) = shards.iter().find(|listed| listed.shard == self.config.shard).cloned() else { return };
@@ -225,58 +181,6 @@ impl<S: Store> Engine<S> {
         Ok(Ticket { peer, nonce, turn: self.journal.open_turn() })
     }
 
-    /// A connection to the peer is up, and its transport key is the peer's.
-    pub fn handle_connected(&mut self, peer: &ShardId) {
-        self.connected.insert(peer.clone());
-        if self.is_live() {
-            self.start_session(peer);
-        }
-    }
-
-    /// The connection to the peer is gone, and with it what was staged from it.
-    pub fn handle_disconnected(&mut self, peer: &ShardId) {
-        self.connected.remove(peer);
-        self.journal.forget_frames(peer);
-        if let (Some(outbound), Some(inbound)) = (self.outbound.get_mut(peer), self.inbound.get_mut(peer)) {
-            outbound.handle_disconnected();
-            inbound.handle_disconnected();
-        }
-    }
-
-    /// The body of a frame on the stream of the lane to the peer.
-    ///
-    /// # Errors
-    /// [`PeerError`]: the connection has to be dropped. Nothing else changes.
-    pub fn handle_receiver_frame(&mut self, peer: &ShardId, body: &[u8]) -> Result<(), PeerError> {
-        let result = self.receiver_frame(peer, body);
-        self.settle(peer, None, result)
-    }
-
-    /// The body of a frame on the stream of the lane from the peer.
-    ///
-    /// # Errors
-    /// [`PeerError`]: the connection has to be dropped. Nothing else changes.
-    pub fn handle_sender_frame(&mut self, peer: &ShardId, body: &[u8], now: Now) -> Result<(), PeerError> {
-        let frame = match decode_frame(body) {
-            Ok(frame) => frame,
-            Err(error) => return self.settle(peer, None, Err(error.into())),
-        };
-        match frame {
-            SenderFrame::Data(bytes) => {
-                let result = self.open_inbound(peer).and_then(|inbound| match inbound {
-                    Some(inbound) => inbound.handle_data(&bytes),
-                    None => Ok(()),
-                });
-                self.settle(peer, None, result)
-            }
-            SenderFrame::Release(release) => {
-                let evidence = release.head.clone();
-                let result = self.release(peer, *release, now);
-                self.settle(peer, Some(evidence), result)
-            }
-        }
-    }
-
     /// The result of an attempt to have a checkpoint attested.
     pub fn handle_attest_result(&mut self, checkpoint: Hash, result: Result<ChainSignature, AttestFailure>, now: Now) {
         if self.attestor.pending().map(|pending| pending.hash::<Native>()) != Some(checkpoint) {
@@ -376,100 +280,6 @@ impl<S: Store> Engine<S> {
         self.resumed && self.clock.is_set()
     }
 
-    fn start_sessions_unless(&mut self, was_live: bool) {
-        if self.is_live() && !was_live {
-            for peer in self.connected.clone() {
-                self.start_session(&peer);
-            }
-        }
-    }
-
-    fn start_session(&mut self, peer: &ShardId) {
-        if let Some(inbound) = self.inbound.get_mut(peer) {
-            inbound.open(&mut self.journal);
-        }
-        self.pump(peer);
-    }
-
-    fn pump(&mut self, peer: &ShardId) {
-        if !self.is_live() {
-            return;
-        }
-        let Some(outbound) = self.outbound.get_mut(peer) else { return };
-        if let Err(error) = outbound.pump(&self.store, &mut self.journal) {
-            self.failure = Some(error);
-        }
-    }
-
-    fn receiver_frame(&mut self, peer: &ShardId, body: &[u8]) -> Result<(), Refusal> {
-        let frame: ReceiverFrame = decode_frame(body)?;
-        let outbound = self.outbound.get_mut(peer).ok_or_else(no_lane)?;
-        match frame {
-            ReceiverFrame::Open { lane, size, root } => outbound.handle_open(&lane, size, root, &self.store)?,
-            ReceiverFrame::Ack { size } => outbound.handle_ack(size)?,
-        }
-        self.pump(peer);
-        Ok(())
-    }
-
-    /// The lane from the peer, unless it is frozen or stopped: then frames are ignored.
-    fn open_inbound(&mut self, peer: &ShardId) -> Result<Option<&mut Inbound>, Refusal> {
-        let inbound = self.inbound.get_mut(peer).ok_or_else(no_lane)?;
-        let open = inbound.record.frozen.is_none() && inbound.stopped.is_none();
-        Ok(open.then_some(inbound))
-    }
-
-    fn release(&mut self, peer: &ShardId, release: Release, now: Now) -> Result<(), Refusal> {
-        let trust = self.config.trust.clone();
-        let Some(inbound) = self.open_inbound(peer)? else { return Ok(()) };
-        let released = inbound.verify_release(release, &trust)?;
-        let outbound = self.outbound.get_mut(peer).ok_or_else(no_lane)?;
-        let acknowledged = outbound.handle_peer_head(released.head(), &self.store, &mut self.journal);
-        let block_time_ns = self.clock.make_block(now);
-        self.journal.put(BLOCK_TIME.to_vec(), &block_time_ns);
-        let delivery = Delivery { journal: &mut self.journal, inbox_size: &mut self.inbox_size, block_time_ns };
-        if let Some(inbound) = self.inbound.get_mut(peer) {
-            inbound.deliver(released, delivery);
-        }
-        acknowledged
-    }
-
-    /// Turns what was wrong with a frame into what follows from it.
-    fn settle(
-        &mut self,
-        peer: &ShardId,
-        evidence: Option<crate::proof::HeadProof>,
-        result: Result<(), Refusal>,
-    ) -> Result<(), PeerError> {
-        let (direction, reason) = match result {
-            Ok(()) => return Ok(()),
-            Err(Refusal::Peer(reason)) => return Err(PeerError { peer: peer.clone(), reason }),
-            Err(Refusal::Store(error)) => {
-                self.failure = Some(error);
-                return Ok(());
-            }
-            Err(Refusal::Contradiction(direction, reason)) => (direction, reason),
-        };
-        let (Some(outbound), Some(inbound)) = (self.outbound.get_mut(peer), self.inbound.get_mut(peer)) else {
-            return Ok(());
-        };
-        let evidence = (evidence, inbound.record.head.clone(), &reason);
-        let lane = match direction {
-            Direction::Outbound => {
-                outbound.record.frozen = Some(reason.clone());
-                outbound.dirty = true;
-                &outbound.record.lane
-            }
-            Direction::Inbound => {
-                inbound.record.frozen = Some(reason.clone());
-                inbound.dirty = true;
-                &inbound.record.lane
-            }
-        };
-        self.journal.put(evidence_key(lane), &evidence);
-        Ok(())
-    }
-
     /// Whether something was received that no sealed checkpoint tells of.
     fn owes_acknowledgement(&self) -> bool {
         self.inbound.values().any(|inbound| inbound.record.log.size() > inbound.record.sealed)
@@ -507,10 +317,6 @@ impl<S: Store> Engine<S> {
     }
 }
 
-fn no_lane() -> Refusal {
-    Refusal::Peer("there is no lane with this shard: it is not registered, or closed by configuration".to_owned())
-}
-
 /// This shard's view of a peer; `None` as long as nothing went either way. The salt comes with the
 /// checkpoint.
 fn head(outbound: &Outbound, inbound: &Inbound) -> Option<Head> {
@@ -525,43 +331,4 @@ fn head(outbound: &Outbound, inbound: &Inbound) -> Option<Head> {
         received_root: received.root::<Native>(),
         salt: Hash::ZERO,
     })
-}
-
-/// Checks whose home the store is, or makes an empty one this shard's.
-fn check_home(config: &Config, store: &impl Store, journal: &mut Journal) -> Result<(), Stop> {
-    let expected =
-        HomeRecord { format: STORE_FORMAT, shard: config.shard.clone(), domain: config.trust.domain.clone() };
-    let Some(bytes) = store.get(HOME)? else {
-        journal.put(HOME.to_vec(), &expected);
-        return Ok(());
-    };
-    // The format stands first, so that it can be read from the record of any version.
-    let format = bytes.first_chunk().copied().map_or(0, u32::from_le_bytes);
-    if format != STORE_FORMAT {
-        return Err(Stop::OtherFormat { found: format, expected: STORE_FORMAT });
-    }
-    let found: HomeRecord = decode_record("home", &bytes)?;
-    if found != expected {
-        let show = |home: &HomeRecord| {
-            format!(
-                "shard {} of bridge {} on {} (instance {})",
-                home.shard, home.domain.bridge, home.domain.network, home.domain.instance
-            )
-        };
-        return Err(Stop::OtherHome { found: show(&found), expected: show(&expected) });
-    }
-    Ok(())
-}
-
-/// All values under a prefix.
-fn scan_all(store: &impl Store, prefix: &[u8]) -> Result<Vec<Vec<u8>>, StoreError> {
-    const PAGE: usize = 1_000;
-    let mut values = Vec::new();
-    let mut from = prefix.to_vec();
-    loop {
-        let page = store.scan(prefix, &from, PAGE)?;
-        let Some((last, _)) = page.last() else { return Ok(values) };
-        from = [last.as_slice(), &[0]].concat();
-        values.extend(page.into_iter().map(|(_, value)| value));
-    }
 }

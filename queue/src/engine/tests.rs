@@ -6,6 +6,7 @@
 mod adversaries;
 mod world;
 
+use super::records::HOME;
 use super::*;
 use crate::store::CrashPlan;
 use world::{S, World, name};

@@ -1,10 +1,11 @@
 //! Peers that lie: what is unsigned costs them their connection, what is signed freezes one lane.
 
+use super::super::records::evidence_key;
 use super::super::*;
 use super::world::{S, World, name, sign};
 use crate::checkpoint::Checkpoint;
 use crate::codec;
-use crate::frame::FRAME_HEADER_BYTES;
+use crate::frame::{FRAME_HEADER_BYTES, ReceiverFrame, Release, SenderFrame, decode_frame};
 use crate::heads::{HeadTrie, SidePosition};
 use crate::proof::HeadProof;
 use crate::store::CrashPlan;

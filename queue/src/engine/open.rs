@@ -1,0 +1,96 @@
+//! Opening: what an engine finds in its store.
+
+use super::attestor::Attestor;
+use super::clock::Clock;
+use super::inbound::Inbound;
+use super::journal::Journal;
+use super::outbound::Outbound;
+use super::records::{
+    ATTESTOR, AttestorRecord, BLOCK_TIME, HOME, HomeRecord, INBOUND, INBOX_SIZE, InboundRecord, OUTBOUND,
+    OutboundRecord, decode_record, read_record,
+};
+use super::{Config, Engine, Now, STORE_FORMAT, Stop};
+use crate::store::{Store, StoreError};
+use std::collections::{BTreeMap, BTreeSet};
+
+impl<S: Store> Engine<S> {
+    /// Opens an engine on what its store holds.
+    ///
+    /// # Errors
+    /// [`Stop`], if the store fails or was written by another shard, for another bridge, or by
+    /// another version.
+    pub fn open(config: Config, mut store: S, now: Now) -> Result<Self, Stop> {
+        let mut journal = Journal::new(store.poll_durable()?);
+        check_home(&config, &store, &mut journal)?;
+        let block_time_ns = read_record(&store, "block time", BLOCK_TIME)?.unwrap_or(0);
+        let attestor: AttestorRecord = read_record(&store, "attestor", ATTESTOR)?.unwrap_or_default();
+        let mut outbound = BTreeMap::new();
+        for bytes in scan_all(&store, OUTBOUND)? {
+            let record: OutboundRecord = decode_record("outbound lane", &bytes)?;
+            outbound.insert(record.lane.destination.clone(), Outbound::from_record(record));
+        }
+        let mut inbound = BTreeMap::new();
+        for bytes in scan_all(&store, INBOUND)? {
+            let record: InboundRecord = decode_record("inbound lane", &bytes)?;
+            inbound.insert(record.lane.source.clone(), Inbound::from_record(record));
+        }
+        let inbox_size = read_record(&store, "inbox size", INBOX_SIZE)?.unwrap_or(0);
+        let mut engine = Engine {
+            config,
+            store,
+            failure: None,
+            journal,
+            clock: Clock::new(block_time_ns),
+            attestor: Attestor::new(attestor),
+            outbound,
+            inbound,
+            inbox_size,
+            own: None,
+            connected: BTreeSet::new(),
+            resumed: false,
+            fetch_tip_at_ns: Some(now.mono_ns),
+            acknowledged_at_ns: None,
+        };
+        engine.handle_timeout(now);
+        Ok(engine)
+    }
+}
+
+/// Checks whose home the store is, or makes an empty one this shard's.
+fn check_home(config: &Config, store: &impl Store, journal: &mut Journal) -> Result<(), Stop> {
+    let expected =
+        HomeRecord { format: STORE_FORMAT, shard: config.shard.clone(), domain: config.trust.domain.clone() };
+    let Some(bytes) = store.get(HOME)? else {
+        journal.put(HOME.to_vec(), &expected);
+        return Ok(());
+    };
+    // The format stands first, so that it can be read from the record of any version.
+    let format = bytes.first_chunk().copied().map_or(0, u32::from_le_bytes);
+    if format != STORE_FORMAT {
+        return Err(Stop::OtherFormat { found: format, expected: STORE_FORMAT });
+    }
+    let found: HomeRecord = decode_record("home", &bytes)?;
+    if found != expected {
+        let show = |home: &HomeRecord| {
+            format!(
+                "shard {} of bridge {} on {} (instance {})",
+                home.shard, home.domain.bridge, home.domain.network, home.domain.instance
+            )
+        };
+        return Err(Stop::OtherHome { found: show(&found), expected: show(&expected) });
+    }
+    Ok(())
+}
+
+/// All values under a prefix.
+fn scan_all(store: &impl Store, prefix: &[u8]) -> Result<Vec<Vec<u8>>, StoreError> {
+    const PAGE: usize = 1_000;
+    let mut values = Vec::new();
+    let mut from = prefix.to_vec();
+    loop {
+        let page = store.scan(prefix, &from, PAGE)?;
+        let Some((last, _)) = page.last() else { return Ok(values) };
+        from = [last.as_slice(), &[0]].concat();
+        values.extend(page.into_iter().map(|(_, value)| value));
+    }
+}
