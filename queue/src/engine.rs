@@ -199,8 +199,7 @@ impl<S: Store> Engine<S> {
                 for proof in heads {
                     let peer = proof.head.peer.clone();
                     if let Some(inbound) = self.inbound.get_mut(&peer) {
-                        inbound.record.acknowledged = proof.head.received_size;
-                        inbound.dirty = true;
+                        inbound.handle_attested(proof.head.received_size);
                     }
                     if let Some(outbound) = self.outbound.get_mut(&peer) {
                         outbound.handle_attested(proof);
@@ -303,13 +302,8 @@ impl<S: Store> Engine<S> {
         let heads =
             self.outbound.iter().filter_map(|(peer, outbound)| head(outbound, self.inbound.get(peer)?)).collect();
         self.attestor.seal(&own, &self.config.trust.domain, heads, &self.config.salt_secret, time_ns);
-        for outbound in self.outbound.values_mut() {
-            outbound.handle_sealed();
-        }
-        for inbound in self.inbound.values_mut() {
-            inbound.record.sealed = inbound.record.log.size();
-            inbound.dirty = true;
-        }
+        self.outbound.values_mut().for_each(Outbound::handle_sealed);
+        self.inbound.values_mut().for_each(Inbound::handle_sealed);
     }
 
     fn check_failure(&self) -> Result<(), Stop> {

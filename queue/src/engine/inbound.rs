@@ -77,6 +77,19 @@ impl Inbound {
         self.session.as_ref().map_or(0, |staged| staged.bytes)
     }
 
+    /// A checkpoint that covers all that was received was sealed.
+    pub(super) fn handle_sealed(&mut self) {
+        let size = self.record.log.size();
+        self.dirty |= self.record.sealed != size;
+        self.record.sealed = size;
+    }
+
+    /// An attested checkpoint says that so much was received.
+    pub(super) fn handle_attested(&mut self, received: u64) {
+        self.dirty |= self.record.acknowledged != received;
+        self.record.acknowledged = received;
+    }
+
     /// Opens the lane's stream.
     pub(super) fn open(&mut self, journal: &mut Journal) {
         let log = self.record.log.clone();

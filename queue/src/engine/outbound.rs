@@ -94,12 +94,18 @@ impl Outbound {
 
     /// A checkpoint that covers all of the lane was sealed.
     pub(super) fn handle_sealed(&mut self) {
-        self.record.sealed = self.record.log.size();
-        self.dirty = true;
+        let size = self.record.log.size();
+        self.dirty |= self.record.sealed != size;
+        self.record.sealed = size;
     }
 
-    /// The head of this shard for the destination was attested.
+    /// The head of this shard for the destination was attested. One that says nothing new is not
+    /// worth keeping, nor telling.
     pub(super) fn handle_attested(&mut self, head: HeadProof) {
+        let sizes = |proof: &HeadProof| (proof.head.sent_size, proof.head.received_size);
+        if self.record.head.as_ref().map(sizes) == Some(sizes(&head)) {
+            return;
+        }
         self.record.attested = head.head.sent_size;
         self.record.head = Some(head);
         self.dirty = true;
@@ -197,6 +203,9 @@ impl Outbound {
     pub(super) fn pump<S: Store>(&mut self, store: &S, journal: &mut Journal) -> Result<(), StoreError> {
         let (Some(session), Some(head)) = (&mut self.session, &self.record.head) else { return Ok(()) };
         let record = &self.record;
+        if record.frozen.is_some() {
+            return Ok(());
+        }
         let tree = LaneTree { store, lane: &record.lane };
         let height = head.attestation.checkpoint.height;
         let emit = |frame: SenderFrame, journal: &mut Journal| {

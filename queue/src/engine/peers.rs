@@ -10,8 +10,9 @@ use crate::proof::HeadProof;
 use crate::store::Store;
 
 impl<S: Store> Engine<S> {
-    /// A connection to the peer is up, and its transport key is the peer's.
+    /// A connection to the peer is up, and its transport key is the peer's. It replaces an older one.
     pub fn handle_connected(&mut self, peer: &ShardId) {
+        self.handle_disconnected(peer);
         self.connected.insert(peer.clone());
         if self.is_live() {
             self.start_session(peer);

@@ -1,0 +1,26 @@
+//! The vectors in `specs/vectors`, made by the reference in `specs/reference`: both ways, byte for
+//! byte.
+
+pub mod attestation;
+mod checkpoint;
+mod contract;
+mod derivation;
+mod frames;
+mod heads;
+mod merkle;
+mod messages;
+pub mod proofs;
+mod salts;
+mod statements;
+
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+
+/// Bytes that stand as hex in a vector.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct Hex(#[serde(with = "hex::serde")] pub Vec<u8>);
+
+/// Parses a vector file.
+pub fn parse<T: DeserializeOwned>(json: &str) -> T {
+    serde_json::from_str(json).expect("specs/reference writes what these tests read")
+}

@@ -1,0 +1,76 @@
+use super::{Hex, parse};
+use queue::checkpoint::Checkpoint;
+use queue::codec;
+use queue::contract::{AttestArgs, AttestResult, Endorsement, Event, ShardView, TipView};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+#[derive(Deserialize)]
+struct File {
+    attest_args: Vec<Case>,
+    attest_results: Vec<Value>,
+    tip_views: Vec<Value>,
+    shard_views: Vec<Value>,
+    events: Vec<Value>,
+}
+
+#[derive(Deserialize)]
+struct Case {
+    args: AttestArgsJson,
+    bytes: Hex,
+}
+
+#[derive(Deserialize)]
+struct AttestArgsJson {
+    checkpoint: Checkpoint,
+    endorsements: Vec<EndorsementJson>,
+}
+
+#[derive(Deserialize)]
+struct EndorsementJson {
+    member: u16,
+    signature: Hex,
+}
+
+impl From<AttestArgsJson> for AttestArgs {
+    fn from(json: AttestArgsJson) -> Self {
+        let endorsement = |json: EndorsementJson| Endorsement {
+            member: json.member,
+            signature: json.signature.0.try_into().expect("64 bytes"),
+        };
+        AttestArgs {
+            checkpoint: json.checkpoint,
+            endorsements: json.endorsements.into_iter().map(endorsement).collect(),
+        }
+    }
+}
+
+fn file() -> File {
+    parse(include_str!("../../../../specs/vectors/contract.json"))
+}
+
+fn reads_and_writes<T: DeserializeOwned + Serialize>(cases: &[Value]) {
+    for case in cases {
+        let value: T = serde_json::from_value(case.clone()).expect("the vector's JSON is of this type");
+        assert_eq!(serde_json::to_value(&value).expect("any value has JSON"), *case);
+    }
+}
+
+#[test]
+fn the_arguments_of_attest_have_the_bytes_of_the_vectors() {
+    for case in file().attest_args {
+        let args = AttestArgs::from(case.args);
+        assert_eq!(hex::encode(codec::encode(&args)), hex::encode(&case.bytes.0));
+        assert_eq!(codec::decode::<AttestArgs>("arguments", &case.bytes.0, 4096), Ok(args));
+    }
+}
+
+#[test]
+fn views_results_and_events_have_the_json_of_the_vectors() {
+    let file = file();
+    reads_and_writes::<AttestResult>(&file.attest_results);
+    reads_and_writes::<TipView>(&file.tip_views);
+    reads_and_writes::<ShardView>(&file.shard_views);
+    reads_and_writes::<Event>(&file.events);
+}
