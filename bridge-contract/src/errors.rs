@@ -3,9 +3,7 @@
 use queue::checkpoint::CheckpointError;
 use queue::digest::Hash;
 use queue::ids::{AccountId, BridgeDomain, ShardId};
-use queue::limits::{
-    ADDRESS_BYTES_MAX, ADDRESSES_MAX, CHECKPOINT_AHEAD_NS_MAX, MEMBERS_MAX, TRANSPORT_KEYS_MAX,
-};
+use queue::limits::{ADDRESS_BYTES_MAX, ADDRESSES_MAX, CHECKPOINT_AHEAD_NS_MAX, MEMBERS_MAX, TRANSPORT_KEYS_MAX};
 use queue::trust::PublicKey;
 
 /// A refused request: nothing was changed, an attached deposit goes back to the caller.
@@ -92,7 +90,9 @@ pub enum Refusal {
         expected: Box<BridgeDomain>,
     },
     /// The checkpoint is not of the shard's key epoch.
-    #[error("the checkpoint is of key epoch {found} from height {found_first_height}, shard {shard} is in epoch {expected} from height {expected_first_height}")]
+    #[error(
+        "the checkpoint is of key epoch {found} from height {found_first_height}, shard {shard} is in epoch {expected} from height {expected_first_height}"
+    )]
     OtherEpoch {
         /// The shard.
         shard: ShardId,
@@ -181,7 +181,9 @@ pub enum Refusal {
     #[error("member {0} endorses twice: endorsements are ordered by member, each once")]
     MemberTwice(u16),
     /// A signature that isn't the member's endorsement of this checkpoint.
-    #[error("the endorsement of member {member} is not its signature for this checkpoint, bridge and members' version of shard {shard}")]
+    #[error(
+        "the endorsement of member {member} is not its signature for this checkpoint, bridge and members' version of shard {shard}"
+    )]
     Endorsement {
         /// The shard.
         shard: ShardId,
@@ -200,6 +202,7 @@ pub enum Refusal {
     },
 }
 
+#[cfg(target_family = "wasm")]
 impl near_sdk::FunctionError for Refusal {
     fn panic(&self) -> ! {
         near_sdk::env::panic_str(&self.to_string())

@@ -2,14 +2,11 @@
 //!
 //! A tip is written before the signer is asked, and never removed: a height is occupied for ever.
 
-use crate::registry::{read, write};
-use crate::storage_keys::StorageKey;
 use borsh::{BorshDeserialize, BorshSerialize};
 use queue::attestation::ChainSignature;
 use queue::checkpoint::Checkpoint;
 use queue::contract::TipView;
 use queue::digest::Hash;
-use queue::ids::ShardId;
 
 /// A recorded checkpoint.
 #[derive(Debug, Clone, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
@@ -38,14 +35,4 @@ impl From<Tip> for TipView {
     fn from(tip: Tip) -> Self {
         TipView { checkpoint: tip.checkpoint, hash: tip.hash, signature: tip.signature, attempts: tip.attempts }
     }
-}
-
-/// Reads a shard's tip; `None` before its first checkpoint.
-pub fn read_tip(shard: &ShardId) -> Option<Tip> {
-    read(&StorageKey::Tip(shard))
-}
-
-/// Writes a shard's tip.
-pub fn write_tip(tip: &Tip) {
-    write(&StorageKey::Tip(&tip.checkpoint.shard), tip);
 }

@@ -1,8 +1,6 @@
 //! Which shards exist: their owners, members, keys and addresses.
 
-use crate::storage_keys::StorageKey;
 use borsh::{BorshDeserialize, BorshSerialize};
-use near_sdk::env;
 use queue::contract::{ShardStatus, ShardView};
 use queue::ids::{AccountId, ShardId};
 use queue::trust::{Curve, PublicKey};
@@ -77,53 +75,14 @@ impl ShardRecord {
     }
 }
 
-/// Reads a shard's record.
-pub fn read_shard(shard: &ShardId) -> Option<ShardRecord> {
-    read(&StorageKey::Shard(shard))
-}
-
-/// Writes a shard's record.
-pub fn write_shard(shard: &ShardId, record: &ShardRecord) {
-    write(&StorageKey::Shard(shard), record);
-}
-
-/// Reads how a registered shard's nodes are reached.
-pub fn read_transport(shard: &ShardId) -> Transport {
-    read(&StorageKey::Transport(shard)).expect("written when the shard was reserved, and never removed")
-}
-
-/// Writes how a shard's nodes are reached.
-pub fn write_transport(shard: &ShardId, transport: &Transport) {
-    write(&StorageKey::Transport(shard), transport);
-}
-
-/// The shard that was reserved as the `index`-th, from 0.
-pub fn shard_at(index: u64) -> Option<ShardId> {
-    read(&StorageKey::ShardAt(index))
-}
-
-/// Lists a new shard under its index.
-pub fn list_shard(index: u64, shard: &ShardId) {
-    write(&StorageKey::ShardAt(index), shard);
-}
-
-/// Reads a record that only this contract writes.
-pub(crate) fn read<T: BorshDeserialize>(key: &StorageKey<'_>) -> Option<T> {
-    let bytes = env::storage_read(&key.to_bytes())?;
-    Some(borsh::from_slice(&bytes).expect("the contract reads what it wrote"))
-}
-
-/// Writes a record.
-pub(crate) fn write<T: BorshSerialize>(key: &StorageKey<'_>, record: &T) {
-    env::storage_write(&key.to_bytes(), &borsh::to_vec(record).expect("writing to a Vec can't fail"));
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::pending::Tip;
+    use crate::storage_keys::StorageKey;
     use queue::attestation::ChainSignature;
     use queue::checkpoint::CHECKPOINT_BYTES_MAX;
+    use queue::codec;
     use queue::limits::{ADDRESS_BYTES_MAX, ADDRESSES_MAX, MEMBERS_MAX, SHARD_ID_BYTES_MAX, TRANSPORT_KEYS_MAX};
 
     /// NEAR counts this beside key and value of each record (`num_extra_bytes_record`).
@@ -134,7 +93,7 @@ mod tests {
     }
 
     fn encoded_bytes(record: &impl BorshSerialize) -> usize {
-        borsh::to_vec(record).expect("writing to a Vec can't fail").len()
+        codec::encode(record).len()
     }
 
     #[test]
@@ -158,7 +117,7 @@ mod tests {
         };
         let signature = Some(ChainSignature::Secp256k1 { rs: [4; 64], recovery_id: 1 });
         let tip_bytes = CHECKPOINT_BYTES_MAX + Tip::BYTES_BESIDE_CHECKPOINT_MAX;
-        assert!(encoded_bytes(&(signature, [0; 32], 0u32)) <= Tip::BYTES_BESIDE_CHECKPOINT_MAX);
+        assert!(encoded_bytes(&(signature, [0u8; 32], 0u32)) <= Tip::BYTES_BESIDE_CHECKPOINT_MAX);
 
         let total = stored_bytes(&StorageKey::Shard(&shard), encoded_bytes(&record))
             + stored_bytes(&StorageKey::Transport(&shard), encoded_bytes(&transport))

@@ -1,27 +1,27 @@
-//! NEAR's MPC signer as the contract sees it: exact JSON, gas, and how its answers are read.
+//! NEAR's MPC signer as the contract sees it: exact JSON, prices, and how its answers are read.
 //!
 //! Source: `near/mpc`, the contract at `v1.signer`.
 
-use near_sdk::{AccountId, Gas, GasWeight, NearToken, Promise, env};
 use queue::attestation::ChainSignature;
 use queue::digest::Hash;
+use queue::ids::AccountId;
 use queue::trust::{Curve, PublicKey};
 use serde::{Deserialize, Serialize};
 
-/// Gas that `sign` requires its caller to attach. The signer's voters can change it
+/// Gas in Tgas that `sign` requires its caller to attach. The signer's voters can change it
 /// (`config().sign_call_gas_attachment_requirement_tera_gas`), and so all gas that a caller of
 /// `attest` attaches beyond our needs goes to `sign` too: a raised requirement needs no new code.
-pub const SIGN_GAS: Gas = Gas::from_tgas(15);
+pub const SIGN_TGAS: u64 = 15;
 
-/// Deposit that `sign` requires. What it doesn't need it would return, so we attach no more.
-pub const SIGN_DEPOSIT: NearToken = NearToken::from_yoctonear(1);
+/// Deposit that `sign` requires, in yoctoNEAR.
+pub const SIGN_DEPOSIT_YOCTO: u128 = 1;
 
-/// Least gas for `public_key` and `derived_public_key`: the latter multiplies a curve point in Wasm.
-pub const KEY_GAS: Gas = Gas::from_tgas(20);
+/// Least gas in Tgas for `public_key` and `derived_public_key`: the latter multiplies a curve point in Wasm.
+pub const KEY_TGAS: u64 = 20;
 
 /// Longest answer that is read, in bytes. A signature takes some 250, an ed25519 one as decimal
 /// numbers some 300.
-const ANSWER_BYTES_MAX: usize = 1024;
+pub const ANSWER_BYTES_MAX: usize = 1024;
 
 /// The signer's domain for a curve: fixed on all public networks.
 const fn domain_id(curve: Curve) -> u64 {
@@ -61,29 +61,23 @@ struct RootKeyArgs {
     domain_id: u64,
 }
 
-/// Asks for the signature of `digest` by the key of `path`.
-pub fn sign(signer: AccountId, path: &str, digest: &Hash, curve: Curve) -> Promise {
-    let payload = match curve {
+/// Arguments of `sign`: `digest` by the key of `path`.
+pub fn sign_args(path: &str, digest: &Hash, curve: Curve) -> Vec<u8> {
+    let payload_v2 = match curve {
         Curve::Secp256k1 => Payload::Ecdsa(digest.to_string()),
         Curve::Ed25519 => Payload::Eddsa(digest.to_string()),
     };
-    let args = SignArgs { request: SignRequest { path, payload_v2: payload, domain_id: domain_id(curve) } };
-    Promise::new(signer).function_call_weight("sign", json(&args), SIGN_DEPOSIT, SIGN_GAS, GasWeight(1))
+    json(&SignArgs { request: SignRequest { path, payload_v2, domain_id: domain_id(curve) } })
 }
 
-/// Asks for the key of `path` when this contract calls.
-pub fn derived_public_key(signer: AccountId, path: &str, curve: Curve) -> Promise {
-    let args = DerivedKeyArgs { path, predecessor: &env::current_account_id(), domain_id: domain_id(curve) };
-    ask(signer, "derived_public_key", json(&args))
+/// Arguments of `derived_public_key`: the key of `path` when `predecessor` calls.
+pub fn derived_key_args(path: &str, predecessor: &AccountId, curve: Curve) -> Vec<u8> {
+    json(&DerivedKeyArgs { path, predecessor, domain_id: domain_id(curve) })
 }
 
-/// Asks for the root key of a curve.
-pub fn public_key(signer: AccountId, curve: Curve) -> Promise {
-    ask(signer, "public_key", json(&RootKeyArgs { domain_id: domain_id(curve) }))
-}
-
-fn ask(signer: AccountId, method: &str, args: Vec<u8>) -> Promise {
-    Promise::new(signer).function_call_weight(method, args, NearToken::from_yoctonear(0), KEY_GAS, GasWeight(1))
+/// Arguments of `public_key`: the root key of a curve.
+pub fn root_key_args(curve: Curve) -> Vec<u8> {
+    json(&RootKeyArgs { domain_id: domain_id(curve) })
 }
 
 fn json(args: &impl Serialize) -> Vec<u8> {
@@ -99,23 +93,6 @@ pub enum Answer<T> {
     None,
     /// Not what the signer's interface promises.
     Unreadable,
-}
-
-/// The signature that the promise before this callback returned.
-pub fn signature_answer() -> Answer<ChainSignature> {
-    read_answer(parse_signature)
-}
-
-/// The public key on `curve` that the promise before this callback returned.
-pub fn key_answer(curve: Curve) -> Answer<PublicKey> {
-    read_answer(|bytes| parse_key(bytes, curve))
-}
-
-fn read_answer<T>(parse: impl FnOnce(&[u8]) -> Option<T>) -> Answer<T> {
-    match env::promise_result_checked(0, ANSWER_BYTES_MAX) {
-        Ok(bytes) => parse(&bytes).map_or(Answer::Unreadable, Answer::Given),
-        Err(_) => Answer::None,
-    }
 }
 
 /// All fields of both schemes: a tagged enum would cost 10 kB of Wasm.
@@ -138,7 +115,8 @@ struct ScalarJson {
     scalar: String,
 }
 
-fn parse_signature(bytes: &[u8]) -> Option<ChainSignature> {
+/// Reads the result of `sign`; `None` if it is none in a form that we know.
+pub fn parse_signature(bytes: &[u8]) -> Option<ChainSignature> {
     let json: SignatureJson = serde_json::from_slice(bytes).ok()?;
     match json.scheme.as_str() {
         "Secp256k1" => {
@@ -156,7 +134,8 @@ fn parse_signature(bytes: &[u8]) -> Option<ChainSignature> {
     }
 }
 
-fn parse_key(bytes: &[u8], curve: Curve) -> Option<PublicKey> {
+/// Reads the result of `public_key` and `derived_public_key`; `None` if it is no key on `curve`.
+pub fn parse_key(bytes: &[u8], curve: Curve) -> Option<PublicKey> {
     let key: PublicKey = serde_json::from_slice(bytes).ok()?;
     (key.curve() == curve).then_some(key)
 }
@@ -164,6 +143,20 @@ fn parse_key(bytes: &[u8], curve: Curve) -> Option<PublicKey> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_signer_is_asked_in_its_own_words() {
+        let digest = Hash([0xab; 32]);
+        let hex = "ab".repeat(32);
+        assert_eq!(
+            String::from_utf8(sign_args("a/path", &digest, Curve::Secp256k1)).expect("JSON is UTF-8"),
+            format!(r#"{{"request":{{"path":"a/path","payload_v2":{{"Ecdsa":"{hex}"}},"domain_id":0}}}}"#)
+        );
+        assert_eq!(
+            String::from_utf8(sign_args("a/path", &digest, Curve::Ed25519)).expect("JSON is UTF-8"),
+            format!(r#"{{"request":{{"path":"a/path","payload_v2":{{"Eddsa":"{hex}"}},"domain_id":1}}}}"#)
+        );
+    }
 
     #[test]
     fn a_secp256k1_answer_is_read_whatever_the_case_of_its_hex() {

@@ -2,6 +2,7 @@
 //! reused. near-sdk keeps the root state under `STATE`, which begins with none of them.
 
 use borsh::BorshSerialize;
+use queue::codec;
 use queue::ids::ShardId;
 
 /// Borsh of this is the storage key of a record.
@@ -20,6 +21,6 @@ pub enum StorageKey<'a> {
 impl StorageKey<'_> {
     /// The key's bytes.
     pub fn to_bytes(&self) -> Vec<u8> {
-        borsh::to_vec(self).expect("writing to a Vec can't fail")
+        codec::encode(self)
     }
 }

@@ -7,6 +7,7 @@ use near_primitives::transaction::{Action, AddKeyAction};
 use near_primitives::types::{AccountId, Balance, Gas};
 
 use crate::config::{ChainConfig, GAS_PRICE};
+use crate::promises::Draft;
 
 /// Which half of a fee is asked for.
 #[derive(Clone, Copy)]
@@ -23,8 +24,39 @@ pub(crate) struct TransactionCost {
     pub(crate) gas_burnt: Gas,
     /// Everything: gas burnt now, gas bought for later, deposits.
     pub(crate) total: Balance,
-    /// The part of the total that an access key's allowance must cover.
-    pub(crate) gas: Balance,
+}
+
+/// What a native call pays for a receipt that it makes.
+pub(crate) struct DraftCost {
+    /// Burnt where the receipt is made.
+    pub(crate) burnt: Gas,
+    /// Bought for the receipt's own execution.
+    pub(crate) bought: Gas,
+}
+
+/// The cost of sending `draft` from `sender`, as the VM charges a contract for it.
+pub(crate) fn draft_cost(
+    config: &ChainConfig,
+    sender: &AccountId,
+    draft: &Draft,
+) -> Result<DraftCost, IntegerOverflowError> {
+    let to_self = *sender == draft.receiver_id;
+    let inputs = u64::try_from(draft.input_data_ids.len()).map_err(|_| IntegerOverflowError)?;
+    let data = |half| {
+        fee(config, half, ActionCosts::new_data_receipt_base).checked_mul(inputs).ok_or(IntegerOverflowError)
+    };
+    Ok(DraftCost {
+        burnt: sum([
+            receipt_send(config, to_self),
+            data(Half::Send { to_self })?,
+            actions_send(config, to_self, &draft.receiver_id, &draft.actions)?,
+        ])?,
+        bought: sum([
+            data(Half::Execute)?,
+            prepaid_execution(config, &draft.receiver_id, &draft.actions)?,
+            prepaid_gas(&draft.actions)?,
+        ])?,
+    })
 }
 
 /// The cost of a transaction with these actions.
@@ -41,7 +73,7 @@ pub(crate) fn transaction_cost(
     let gas_bought = sum([prepaid_gas(actions)?, prepaid_execution(config, receiver, actions)?])?;
     let gas = price(sum([gas_burnt, gas_bought])?)?;
     let total = gas.checked_add(total_deposit(actions)?).ok_or(IntegerOverflowError)?;
-    Ok(TransactionCost { gas_burnt, total, gas })
+    Ok(TransactionCost { gas_burnt, total })
 }
 
 /// Gas that the sender has paid for executing the receipt itself, besides what is attached to its calls.

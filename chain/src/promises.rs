@@ -230,7 +230,7 @@ mod tests {
         let mut ids = DataIds::new(CryptoHash::default(), 1);
         let mut promises = Promises::default();
         for weight in [1, 2, 0, 1] {
-            let index = promises.create(&[], account("a"), &mut ids).expect("no dependencies");
+            let index = promises.create(&[], account("aa"), &mut ids).expect("no dependencies");
             assert!(promises.append(index, call(10), weight));
         }
         assert_eq!(promises.distribute(Gas::from_gas(101)), Gas::from_gas(101));
@@ -243,7 +243,7 @@ mod tests {
     fn without_weights_nothing_is_given_away() {
         let mut ids = DataIds::new(CryptoHash::default(), 1);
         let mut promises = Promises::default();
-        let index = promises.create(&[], account("a"), &mut ids).expect("no dependencies");
+        let index = promises.create(&[], account("aa"), &mut ids).expect("no dependencies");
         promises.append(index, call(10), 0);
         assert_eq!(promises.distribute(Gas::from_gas(101)), Gas::ZERO);
     }
@@ -252,14 +252,14 @@ mod tests {
     fn a_callback_waits_for_each_promise_under_its_own_data_id() {
         let mut ids = DataIds::new(CryptoHash::default(), 1);
         let mut promises = Promises::default();
-        let first = promises.create(&[], account("a"), &mut ids).expect("no dependencies");
-        let second = promises.create(&[], account("b"), &mut ids).expect("no dependencies");
-        let both = promises.create(&[first, second], account("c"), &mut ids).expect("both exist");
+        let first = promises.create(&[], account("aa"), &mut ids).expect("no dependencies");
+        let second = promises.create(&[], account("bb"), &mut ids).expect("no dependencies");
+        let both = promises.create(&[first, second], account("cc"), &mut ids).expect("both exist");
         let inputs = promises.drafts()[both].input_data_ids.clone();
         assert_eq!(inputs.len(), 2);
         assert_ne!(inputs[0], inputs[1]);
         assert_eq!(promises.drafts()[first].output_data_receivers[0].data_id, inputs[0]);
         assert_eq!(promises.drafts()[second].output_data_receivers[0].data_id, inputs[1]);
-        assert!(promises.create(&[7], account("c"), &mut ids).is_none());
+        assert!(promises.create(&[7], account("cc"), &mut ids).is_none());
     }
 }

@@ -3,7 +3,7 @@
 //! A snapshot (for a view, or for undoing a failed receipt) shares its nodes with the live map. What a block
 //! changed is found by comparing the keys that it touched with the map at the block's start.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
 use std::sync::Arc;
 
@@ -28,6 +28,21 @@ impl Diff {
     /// Whether the diff changes nothing.
     pub fn is_empty(&self) -> bool {
         self.puts.is_empty() && self.deletes.is_empty()
+    }
+
+    /// Joins a later diff to this one.
+    pub fn append(&mut self, later: Diff) {
+        let mut changes: BTreeMap<Vec<u8>, Option<Vec<u8>>> = BTreeMap::new();
+        for diff in [std::mem::take(self), later] {
+            changes.extend(diff.deletes.into_iter().map(|key| (key, None)));
+            changes.extend(diff.puts.into_iter().map(|(key, value)| (key, Some(value))));
+        }
+        for (key, value) in changes {
+            match value {
+                Some(value) => self.puts.push((key, value)),
+                None => self.deletes.push(key),
+            }
+        }
     }
 }
 

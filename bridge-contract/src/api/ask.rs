@@ -1,0 +1,45 @@
+//! The promises to the signer, and what came of them.
+
+use crate::signer::{self, ANSWER_BYTES_MAX, Answer, KEY_TGAS, SIGN_DEPOSIT_YOCTO, SIGN_TGAS};
+use near_sdk::{AccountId, Gas, GasWeight, NearToken, Promise, env};
+use queue::attestation::ChainSignature;
+use queue::digest::Hash;
+use queue::trust::{Curve, PublicKey};
+
+/// Asks for the signature of `digest` by the key of `path`.
+pub fn sign(signer: AccountId, path: &str, digest: &Hash, curve: Curve) -> Promise {
+    call(signer, "sign", signer::sign_args(path, digest, curve), SIGN_DEPOSIT_YOCTO, SIGN_TGAS)
+}
+
+/// Asks for the key of `path` when this contract calls.
+pub fn derived_public_key(signer: AccountId, path: &str, curve: Curve) -> Promise {
+    let args = signer::derived_key_args(path, &env::current_account_id(), curve);
+    call(signer, "derived_public_key", args, 0, KEY_TGAS)
+}
+
+/// Asks for the root key of a curve.
+pub fn public_key(signer: AccountId, curve: Curve) -> Promise {
+    call(signer, "public_key", signer::root_key_args(curve), 0, KEY_TGAS)
+}
+
+fn call(signer: AccountId, method: &str, args: Vec<u8>, yocto: u128, tgas: u64) -> Promise {
+    let (deposit, gas) = (NearToken::from_yoctonear(yocto), Gas::from_tgas(tgas));
+    Promise::new(signer).function_call_weight(method, args, deposit, gas, GasWeight(1))
+}
+
+/// The signature that the promise before this callback returned.
+pub fn signature_answer() -> Answer<ChainSignature> {
+    read_answer(signer::parse_signature)
+}
+
+/// The public key on `curve` that the promise before this callback returned.
+pub fn key_answer(curve: Curve) -> Answer<PublicKey> {
+    read_answer(|bytes| signer::parse_key(bytes, curve))
+}
+
+fn read_answer<T>(parse: impl FnOnce(&[u8]) -> Option<T>) -> Answer<T> {
+    match env::promise_result_checked(0, ANSWER_BYTES_MAX) {
+        Ok(bytes) => parse(&bytes).map_or(Answer::Unreadable, Answer::Given),
+        Err(_) => Answer::None,
+    }
+}

@@ -1,0 +1,36 @@
+//! What anybody may read.
+
+use crate::bridge::{Bridge, BridgeExt};
+use crate::storage;
+use near_sdk::near;
+use queue::contract::{SHARDS_PER_PAGE_MAX, ShardView, TipView};
+use queue::ids::ShardId;
+use queue::trust::TrustRoot;
+
+#[near]
+impl Bridge {
+    /// What a verifier of this bridge pins. Keys are null until `sync_signer` has fetched them.
+    pub fn trust(&self) -> TrustRoot {
+        TrustRoot { domain: self.domain.clone(), secp256k1: self.secp256k1, ed25519: self.ed25519 }
+    }
+
+    /// A shard; null if its name was never reserved.
+    pub fn shard(&self, shard: ShardId) -> Option<ShardView> {
+        let record = storage::read_shard(&shard)?;
+        let transport = storage::read_transport(&shard);
+        Some(record.into_view(shard, transport))
+    }
+
+    /// Shards in the order of their reservation, at most [`SHARDS_PER_PAGE_MAX`].
+    pub fn shards(&self, from_index: u32, limit: u32) -> Vec<ShardView> {
+        (u64::from(from_index)..self.shard_count)
+            .zip(0..limit.min(SHARDS_PER_PAGE_MAX))
+            .filter_map(|(index, _)| self.shard(storage::shard_at(index)?))
+            .collect()
+    }
+
+    /// A shard's tip; null before its first checkpoint.
+    pub fn tip(&self, shard: ShardId) -> Option<TipView> {
+        storage::read_tip(&shard).map(TipView::from)
+    }
+}

@@ -1,0 +1,8 @@
+//! The contract's Wasm in NEAR's VM, on an embedded chain at protocol 84.
+#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "tests stop at the first surprise, and print gas")]
+
+mod attest;
+mod registration;
+mod signer_faults;
+mod wasm;
+mod world;
