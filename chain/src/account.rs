@@ -55,8 +55,7 @@ pub(crate) fn storage_shortfall(config: &ChainConfig, account: &Account) -> Opti
     if account.storage_usage() <= ZERO_BALANCE_STORAGE_BYTES {
         return None;
     }
-    let required =
-        config.runtime.storage_amount_per_byte().saturating_mul(u128::from(account.storage_usage()));
+    let required = config.runtime.storage_amount_per_byte().saturating_mul(u128::from(account.storage_usage()));
     let held = account.amount().saturating_add(account.locked());
     required.checked_sub(held).filter(|missing| !missing.is_zero())
 }

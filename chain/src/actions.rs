@@ -100,10 +100,7 @@ fn create_account(subject: &mut Subject<'_>) -> Result<(), ActionErrorKind> {
             });
         }
     } else if !account_id.is_sub_account_of(&*subject.actor) {
-        return Err(ActionErrorKind::CreateAccountNotAllowed {
-            account_id,
-            predecessor_id: subject.actor.clone(),
-        });
+        return Err(ActionErrorKind::CreateAccountNotAllowed { account_id, predecessor_id: subject.actor.clone() });
     }
     let storage = subject.config.runtime.fees.storage_usage_config.num_bytes_account;
     *subject.account = Some(Account::new(Balance::ZERO, Balance::ZERO, AccountContract::None, storage));
@@ -116,8 +113,7 @@ fn deploy_contract(state: &mut State, subject: &mut Subject<'_>, code: &[u8]) {
     let Some(account) = subject.account else { return };
     let key = keys::code(account_id);
     let old_bytes = byte_count(state.get(&key).map_or(0, <[u8]>::len));
-    let storage =
-        account.storage_usage().saturating_sub(old_bytes).saturating_add(byte_count(code.len()));
+    let storage = account.storage_usage().saturating_sub(old_bytes).saturating_add(byte_count(code.len()));
     account.set_storage_usage(storage);
     account
         .set_contract(AccountContract::Local(CryptoHash::hash_bytes(code)))
@@ -152,15 +148,13 @@ fn create_implicit_account(
         return Err(ActionErrorKind::AccountDoesNotExist { account_id: account_id.clone() });
     };
     let public_key = PublicKey::ED25519(ED25519PublicKey(bytes));
-    let key =
-        AccessKey { nonce: initial_nonce(subject.height), permission: AccessKeyPermission::FullAccess };
-    let storage = subject
-        .config
-        .runtime
-        .fees
-        .storage_usage_config
-        .num_bytes_account
-        .saturating_add(access_key_storage(subject.config, &public_key, &key));
+    let key = AccessKey { nonce: initial_nonce(subject.height), permission: AccessKeyPermission::FullAccess };
+    let storage =
+        subject.config.runtime.fees.storage_usage_config.num_bytes_account.saturating_add(access_key_storage(
+            subject.config,
+            &public_key,
+            &key,
+        ));
     set_access_key(state, account_id, &public_key, &key);
     *subject.account = Some(Account::new(deposit, Balance::ZERO, AccountContract::None, storage));
     Ok(())
@@ -168,19 +162,14 @@ fn create_implicit_account(
 
 fn refund_allowance(state: &mut State, account_id: &AccountId, public_key: &PublicKey, refund: Balance) {
     let Some(mut key) = access_key(state.entries(), account_id, public_key) else { return };
-    let allowance =
-        key.permission.function_call_permission_mut().and_then(|permission| permission.allowance.as_mut());
+    let allowance = key.permission.function_call_permission_mut().and_then(|permission| permission.allowance.as_mut());
     if let Some(allowance) = allowance {
         *allowance = allowance.saturating_add(refund);
         set_access_key(state, account_id, public_key, &key);
     }
 }
 
-fn add_key(
-    state: &mut State,
-    subject: &mut Subject<'_>,
-    add: &AddKeyAction,
-) -> Result<(), ActionErrorKind> {
+fn add_key(state: &mut State, subject: &mut Subject<'_>, add: &AddKeyAction) -> Result<(), ActionErrorKind> {
     let account_id = subject.account_id;
     if access_key(state.entries(), account_id, &add.public_key).is_some() {
         return Err(ActionErrorKind::AddKeyAlreadyExists {
@@ -198,11 +187,7 @@ fn add_key(
     Ok(())
 }
 
-fn delete_key(
-    state: &mut State,
-    subject: &mut Subject<'_>,
-    public_key: &PublicKey,
-) -> Result<(), ActionErrorKind> {
+fn delete_key(state: &mut State, subject: &mut Subject<'_>, public_key: &PublicKey) -> Result<(), ActionErrorKind> {
     let account_id = subject.account_id;
     let Some(key) = access_key(state.entries(), account_id, public_key) else {
         return Err(ActionErrorKind::DeleteKeyDoesNotExist {

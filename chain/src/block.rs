@@ -73,13 +73,7 @@ impl BlockRecord {
     }
 
     fn compute_hash(&self) -> CryptoHash {
-        CryptoHash::hash_borsh((
-            self.height,
-            self.prev_hash,
-            self.time_ns,
-            self.random_value,
-            self.prev_state_root,
-        ))
+        CryptoHash::hash_borsh((self.height, self.prev_hash, self.time_ns, self.random_value, self.prev_state_root))
     }
 }
 
@@ -171,12 +165,10 @@ fn seal(execution: Execution<'_>) -> Diff {
             state.delete(&keys::by_hash(Column::BlockHeight, &record.hash));
         }
     }
-    let mut diff = state.take_diff();
+    let diff = state.take_diff();
     let mut block = block.clone();
     block.gas_used = gas_used;
-    block.state_root =
-        CryptoHash::hash_borsh((block.prev_state_root, encode(&(&diff.puts, &diff.deletes))));
+    block.state_root = CryptoHash::hash_borsh((block.prev_state_root, encode(&(&diff.puts, &diff.deletes))));
     store(state, &block);
-    diff.append(state.take_diff());
-    diff
+    Diff::join([diff, state.take_diff()])
 }

@@ -46,11 +46,7 @@ pub(crate) struct ChainConfig {
 }
 
 impl ChainConfig {
-    pub(crate) fn new(
-        chain_id: String,
-        protocol_version: u32,
-        block_interval_ns: u64,
-    ) -> Result<Self, ChainError> {
+    pub(crate) fn new(chain_id: String, protocol_version: u32, block_interval_ns: u64) -> Result<Self, ChainError> {
         if protocol_version != PROTOCOL_VERSION {
             return Err(ChainError::ProtocolVersion { found: protocol_version, supported: PROTOCOL_VERSION });
         }

@@ -5,9 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use near_primitives::account::Account;
 use near_primitives::config::ViewConfig;
-use near_primitives::errors::{
-    CompilationError, FunctionCallError, MethodResolveError, PrepareError,
-};
+use near_primitives::errors::{CompilationError, FunctionCallError, MethodResolveError, PrepareError};
 use near_primitives::hash::CryptoHash;
 use near_primitives::profile_data_v3::ProfileDataV3;
 use near_primitives::types::{AccountId, Balance, Gas, StorageUsage};
@@ -84,7 +82,15 @@ pub(crate) struct CallResult {
     pub(crate) gas_used: Gas,
     pub(crate) logs: Vec<String>,
     pub(crate) profile: ProfileDataV3,
-    pub(crate) end: Result<CallSuccess, FunctionCallError>,
+    pub(crate) end: Result<CallSuccess, CallFailure>,
+}
+
+/// Why a call has failed.
+pub(crate) struct CallFailure {
+    /// As outcomes say it.
+    pub(crate) error: FunctionCallError,
+    /// As answers to view calls say it: the VM's own words.
+    pub(crate) text: String,
 }
 
 /// What a call that succeeded leaves behind.
@@ -96,8 +102,17 @@ pub(crate) struct CallSuccess {
 }
 
 impl CallResult {
-    pub(crate) fn failed(gas: Gas, logs: Vec<String>, error: FunctionCallError) -> Self {
-        Self { gas_burnt: gas, gas_used: gas, logs, profile: ProfileDataV3::default(), end: Err(error) }
+    /// A call that failed outside of the VM, after burning `gas`.
+    pub(crate) fn failed(gas: Gas, error: vm::FunctionCallError) -> Self {
+        let end = Err(CallFailure::from(error));
+        Self { gas_burnt: gas, gas_used: gas, logs: Vec::new(), profile: ProfileDataV3::default(), end }
+    }
+}
+
+impl From<vm::FunctionCallError> for CallFailure {
+    fn from(error: vm::FunctionCallError) -> Self {
+        let text = format!("{error:?}");
+        Self { error: convert_error(error), text }
     }
 }
 
@@ -128,18 +143,13 @@ pub(crate) fn call_contract(
     call: Call<'_>,
 ) -> CallResult {
     let Some(hash) = account.local_contract_hash() else {
-        return CallResult::failed(Gas::ZERO, Vec::new(), no_code(call.account_id));
+        return CallResult::failed(Gas::ZERO, no_code(call.account_id));
     };
     let wasm_config = config.runtime.wasm_config.clone();
     let context = vm_context(block, account, &call);
     let max_burnt = if call.is_view { VIEW_GAS_LIMIT } else { wasm_config.limit_config.max_gas_burnt };
-    let gas_counter = GasCounter::new(
-        wasm_config.ext_costs.clone(),
-        max_burnt,
-        wasm_config.regular_op_cost,
-        call.gas,
-        call.is_view,
-    );
+    let gas_counter =
+        GasCounter::new(wasm_config.ext_costs.clone(), max_burnt, wasm_config.regular_op_cost, call.gas, call.is_view);
     let prepared = {
         let code = Code { state, account_id: call.account_id, hash };
         near_vm_runner::prepare(&code, wasm_config, Some(cache), gas_counter, call.method)
@@ -156,13 +166,14 @@ pub(crate) fn call_contract(
         Ok(outcome) => finish(outcome, external.promises, call.gas),
         Err(error) => {
             tracing::error!(%error, account = %call.account_id, method = call.method, "the VM could not run a call");
-            CallResult::failed(call.gas, Vec::new(), FunctionCallError::WasmUnknownError)
+            CallResult::failed(call.gas, vm::FunctionCallError::WasmTrap(vm::WasmTrap::GenericTrap))
         }
     }
 }
 
-pub(crate) fn no_code(account_id: &AccountId) -> FunctionCallError {
-    FunctionCallError::CompilationError(CompilationError::CodeDoesNotExist { account_id: account_id.clone() })
+fn no_code(account_id: &AccountId) -> vm::FunctionCallError {
+    let account_id = account_id.as_str().into();
+    vm::FunctionCallError::CompilationError(vm::CompilationError::CodeDoesNotExist { account_id })
 }
 
 fn finish(outcome: VMOutcome, mut promises: Promises, attached: Gas) -> CallResult {
@@ -173,7 +184,7 @@ fn finish(outcome: VMOutcome, mut promises: Promises, attached: Gas) -> CallResu
     };
     let mut gas_used = outcome.used_gas;
     let end = match outcome.aborted {
-        Some(error) => Err(convert_error(error)),
+        Some(error) => Err(CallFailure::from(error)),
         None => {
             let unused = attached.checked_sub(gas_used).unwrap_or(Gas::ZERO);
             let shared = promises.distribute(unused);
@@ -227,13 +238,11 @@ fn convert_error(error: vm::FunctionCallError) -> FunctionCallError {
         vm::FunctionCallError::CompilationError(error) => {
             FunctionCallError::CompilationError(convert_compilation_error(error))
         }
-        vm::FunctionCallError::MethodResolveError(error) => {
-            FunctionCallError::MethodResolveError(match error {
-                vm::MethodResolveError::MethodEmptyName => MethodResolveError::MethodEmptyName,
-                vm::MethodResolveError::MethodNotFound => MethodResolveError::MethodNotFound,
-                vm::MethodResolveError::MethodInvalidSignature => MethodResolveError::MethodInvalidSignature,
-            })
-        }
+        vm::FunctionCallError::MethodResolveError(error) => FunctionCallError::MethodResolveError(match error {
+            vm::MethodResolveError::MethodEmptyName => MethodResolveError::MethodEmptyName,
+            vm::MethodResolveError::MethodNotFound => MethodResolveError::MethodNotFound,
+            vm::MethodResolveError::MethodInvalidSignature => MethodResolveError::MethodInvalidSignature,
+        }),
         // Everything else is an execution error whose text says what happened.
         other => FunctionCallError::ExecutionError(other.to_string()),
     }

@@ -7,19 +7,14 @@ use std::collections::BTreeMap;
 use near_crypto::PublicKey;
 use near_primitives::account::{AccessKey, AccessKeyPermission, FunctionCallPermission};
 use near_primitives::action as actions;
-use near_primitives::deterministic_account_id::{
-    DeterministicAccountStateInit, DeterministicAccountStateInitV1,
-};
+use near_primitives::deterministic_account_id::{DeterministicAccountStateInit, DeterministicAccountStateInitV1};
 use near_primitives::hash::{CryptoHash, YieldId};
 use near_primitives::transaction::Action;
 use near_primitives::types::{AccountId, Balance, Gas, GasWeight, Nonce, NonceIndex};
 use near_primitives::universal_state_init::{
-    DecodeMode, RawStateInit, StateInitError, UniversalStateInit, UniversalStateInitCounts,
-    state_init_send_counts,
+    DecodeMode, RawStateInit, StateInitError, UniversalStateInit, UniversalStateInitCounts, state_init_send_counts,
 };
-use near_vm_runner::logic::types::{
-    ActionIndex, GlobalContractDeployMode, GlobalContractIdentifier, ReceiptIndex,
-};
+use near_vm_runner::logic::types::{ActionIndex, GlobalContractDeployMode, GlobalContractIdentifier, ReceiptIndex};
 use near_vm_runner::logic::{External, HostError, StorageAccessTracker, VMLogicError, ValuePtr};
 
 use crate::keys::{self, Column};
@@ -67,8 +62,8 @@ impl ValuePtr for Value<'_> {
 }
 
 impl External for ContractExternal<'_> {
-    fn storage_set<'a>(
-        &'a mut self,
+    fn storage_set(
+        &mut self,
         tracker: &mut dyn StorageAccessTracker,
         key: &[u8],
         value: &[u8],
@@ -91,11 +86,7 @@ impl External for ContractExternal<'_> {
         Ok(value.map(|bytes| Box::new(Value(bytes)) as Box<dyn ValuePtr + 'a>))
     }
 
-    fn storage_remove(
-        &mut self,
-        tracker: &mut dyn StorageAccessTracker,
-        key: &[u8],
-    ) -> Result<Option<Vec<u8>>> {
+    fn storage_remove(&mut self, tracker: &mut dyn StorageAccessTracker, key: &[u8]) -> Result<Option<Vec<u8>>> {
         let key = self.storage_key(key);
         let Some(removed) = self.state.get(&key).map(<[u8]>::to_vec) else { return Ok(None) };
         tracker.deref_removed_value_bytes(byte_count(&removed))?;
@@ -167,11 +158,7 @@ impl External for ContractExternal<'_> {
     }
 
     /// Not linked before protocol version 85.
-    fn submit_promise_resume_data_with_yield_id(
-        &mut self,
-        _user_yield_id: YieldId,
-        _data: Vec<u8>,
-    ) -> Result<bool> {
+    fn submit_promise_resume_data_with_yield_id(&mut self, _user_yield_id: YieldId, _data: Vec<u8>) -> Result<bool> {
         Ok(false)
     }
 
@@ -197,11 +184,7 @@ impl External for ContractExternal<'_> {
         self.append(receipt, Action::DeployGlobalContract(action), 0);
     }
 
-    fn append_action_use_global_contract(
-        &mut self,
-        receipt: ReceiptIndex,
-        contract_id: GlobalContractIdentifier,
-    ) {
+    fn append_action_use_global_contract(&mut self, receipt: ReceiptIndex, contract_id: GlobalContractIdentifier) {
         let action = actions::UseGlobalContractAction { contract_identifier: contract_id.into() };
         self.append(receipt, Action::UseGlobalContract(Box::new(action)), 0);
     }
@@ -245,12 +228,7 @@ impl External for ContractExternal<'_> {
         state_init_send_counts(state_init, mode)
     }
 
-    fn append_action_universal_state_init(
-        &mut self,
-        receipt: ReceiptIndex,
-        state_init: RawStateInit,
-        amount: Balance,
-    ) {
+    fn append_action_universal_state_init(&mut self, receipt: ReceiptIndex, state_init: RawStateInit, amount: Balance) {
         let action = actions::UniversalStateInitAction { state_init, deposit: amount };
         self.append(receipt, Action::UniversalStateInit(Box::new(action)), 0);
     }
@@ -265,8 +243,7 @@ impl External for ContractExternal<'_> {
         gas_weight: GasWeight,
     ) -> Result<()> {
         let method_name = String::from_utf8(method_name).map_err(|_| HostError::InvalidMethodName)?;
-        let action =
-            actions::FunctionCallAction { method_name, args, gas: prepaid_gas, deposit: attached_deposit };
+        let action = actions::FunctionCallAction { method_name, args, gas: prepaid_gas, deposit: attached_deposit };
         self.append(receipt, Action::FunctionCall(Box::new(action)), gas_weight.0);
         Ok(())
     }
@@ -275,12 +252,7 @@ impl External for ContractExternal<'_> {
         self.append(receipt, Action::Transfer(actions::TransferAction { deposit }), 0);
     }
 
-    fn append_action_transfer_to_gas_key(
-        &mut self,
-        receipt: ReceiptIndex,
-        public_key: PublicKey,
-        deposit: Balance,
-    ) {
+    fn append_action_transfer_to_gas_key(&mut self, receipt: ReceiptIndex, public_key: PublicKey, deposit: Balance) {
         let action = actions::TransferToGasKeyAction { public_key, deposit };
         self.append(receipt, Action::TransferToGasKey(Box::new(action)), 0);
     }
@@ -313,12 +285,7 @@ impl External for ContractExternal<'_> {
         self.append(receipt, Action::Stake(Box::new(action)), 0);
     }
 
-    fn append_action_add_key_with_full_access(
-        &mut self,
-        receipt: ReceiptIndex,
-        public_key: PublicKey,
-        nonce: Nonce,
-    ) {
+    fn append_action_add_key_with_full_access(&mut self, receipt: ReceiptIndex, public_key: PublicKey, nonce: Nonce) {
         self.add_key(receipt, public_key, AccessKey { nonce, permission: AccessKeyPermission::FullAccess });
     }
 
@@ -367,8 +334,7 @@ fn function_call_permission(
     receiver_id: &AccountId,
     method_names: Vec<Vec<u8>>,
 ) -> Result<FunctionCallPermission> {
-    let method_names: std::result::Result<Vec<String>, _> =
-        method_names.into_iter().map(String::from_utf8).collect();
+    let method_names: std::result::Result<Vec<String>, _> = method_names.into_iter().map(String::from_utf8).collect();
     Ok(FunctionCallPermission {
         allowance,
         receiver_id: receiver_id.to_string(),

@@ -42,9 +42,8 @@ pub(crate) fn draft_cost(
 ) -> Result<DraftCost, IntegerOverflowError> {
     let to_self = *sender == draft.receiver_id;
     let inputs = u64::try_from(draft.input_data_ids.len()).map_err(|_| IntegerOverflowError)?;
-    let data = |half| {
-        fee(config, half, ActionCosts::new_data_receipt_base).checked_mul(inputs).ok_or(IntegerOverflowError)
-    };
+    let data =
+        |half| fee(config, half, ActionCosts::new_data_receipt_base).checked_mul(inputs).ok_or(IntegerOverflowError);
     Ok(DraftCost {
         burnt: sum([
             receipt_send(config, to_self),
@@ -66,10 +65,8 @@ pub(crate) fn transaction_cost(
     receiver: &AccountId,
     actions: &[Action],
 ) -> Result<TransactionCost, IntegerOverflowError> {
-    let gas_burnt = sum([
-        receipt_send(config, signer == receiver),
-        actions_send(config, signer == receiver, receiver, actions)?,
-    ])?;
+    let gas_burnt =
+        sum([receipt_send(config, signer == receiver), actions_send(config, signer == receiver, receiver, actions)?])?;
     let gas_bought = sum([prepaid_gas(actions)?, prepaid_execution(config, receiver, actions)?])?;
     let gas = price(sum([gas_burnt, gas_bought])?)?;
     let total = gas.checked_add(total_deposit(actions)?).ok_or(IntegerOverflowError)?;
@@ -189,9 +186,7 @@ fn transfer_fee(config: &ChainConfig, half: Half, receiver: &AccountId) -> Gas {
         Half::Send { to_self } => {
             transfer_send_fee(fees, to_self, wasm.eth_implicit_accounts, wasm.universal_accounts, kind).gas
         }
-        Half::Execute => {
-            transfer_exec_fee(fees, wasm.eth_implicit_accounts, wasm.universal_accounts, kind).gas
-        }
+        Half::Execute => transfer_exec_fee(fees, wasm.eth_implicit_accounts, wasm.universal_accounts, kind).gas,
     }
 }
 
@@ -209,10 +204,7 @@ fn with_bytes(base: Gas, per_byte: Gas, bytes: usize) -> Result<Gas, IntegerOver
 }
 
 fn sum(parts: impl IntoIterator<Item = Gas>) -> Result<Gas, IntegerOverflowError> {
-    parts
-        .into_iter()
-        .try_fold(Gas::ZERO, |total, part| total.checked_add(part))
-        .ok_or(IntegerOverflowError)
+    parts.into_iter().try_fold(Gas::ZERO, |total, part| total.checked_add(part)).ok_or(IntegerOverflowError)
 }
 
 fn price(gas: Gas) -> Result<Balance, IntegerOverflowError> {

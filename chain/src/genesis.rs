@@ -101,6 +101,11 @@ pub(crate) fn write(state: &mut State, genesis: Genesis) -> Result<GenesisRecord
         accounts.push(signer_account(signer.account_id.clone(), Vec::new()));
         accounts.push(signer_account(signer.node_id.clone(), vec![signer.node_key.public_key()]));
     }
+    // No sum of balances can overflow later, since all tokens come from here.
+    accounts
+        .iter()
+        .try_fold(0u128, |supply, account| supply.checked_add(account.balance_yocto))
+        .ok_or(ChainError::SupplyTooLarge)?;
     let mut names = BTreeSet::new();
     for account in accounts {
         if !names.insert(account.id.clone()) {

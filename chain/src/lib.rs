@@ -37,8 +37,8 @@ mod yields;
 
 pub use chain::{Chain, FAST_FORWARD_LIMIT};
 pub use config::{
-    BLOCK_GAS_LIMIT, GAS_PRICE, HISTORY_BLOCKS, POOL_LIMIT, PROTOCOL_VERSION,
-    TRANSACTION_VALIDITY_BLOCKS, VIEW_GAS_LIMIT,
+    BLOCK_GAS_LIMIT, GAS_PRICE, HISTORY_BLOCKS, POOL_LIMIT, PROTOCOL_VERSION, TRANSACTION_VALIDITY_BLOCKS,
+    VIEW_GAS_LIMIT,
 };
 pub use genesis::{DEFAULT_BLOCK_INTERVAL_NS, Genesis, GenesisAccount, SignerGenesis};
 pub use outcome::TransactionStatus;
@@ -78,6 +78,9 @@ pub enum ChainError {
         /// The account.
         account_id: AccountId,
     },
+    /// The balances in genesis, the signer's included, don't fit into a u128 together.
+    #[error("the balances of the genesis accounts add up to more than a u128 holds: use smaller ones")]
+    SupplyTooLarge,
     /// The signer's account id is too long for a sub-account.
     #[error("signer account {account_id} leaves no room for node.{account_id}: use a shorter name")]
     SignerName {

@@ -4,13 +4,11 @@ use borsh::{BorshDeserialize, BorshSerialize};
 use near_primitives::hash::CryptoHash;
 use near_primitives::receipt::Receipt;
 use near_primitives::transaction::{
-    ExecutionOutcome, ExecutionOutcomeWithId, ExecutionOutcomeWithIdAndProof, ExecutionStatus,
-    SignedTransaction,
+    ExecutionOutcome, ExecutionOutcomeWithId, ExecutionOutcomeWithIdAndProof, ExecutionStatus, SignedTransaction,
 };
 use near_primitives::types::BlockHeight;
 use near_primitives::views::{
-    ExecutionOutcomeWithIdView, FinalExecutionOutcomeView, FinalExecutionStatus, ReceiptView,
-    TxExecutionStatus,
+    ExecutionOutcomeWithIdView, FinalExecutionOutcomeView, FinalExecutionStatus, ReceiptView, TxExecutionStatus,
 };
 
 use crate::block::BlockRecord;

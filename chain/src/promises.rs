@@ -234,8 +234,7 @@ mod tests {
             assert!(promises.append(index, call(10), weight));
         }
         assert_eq!(promises.distribute(Gas::from_gas(101)), Gas::from_gas(101));
-        let gas: Vec<u64> =
-            promises.drafts().iter().map(|draft| draft.actions[0].get_prepaid_gas().as_gas()).collect();
+        let gas: Vec<u64> = promises.drafts().iter().map(|draft| draft.actions[0].get_prepaid_gas().as_gas()).collect();
         assert_eq!(gas, vec![10 + 25, 10 + 50, 10, 10 + 26]);
     }
 

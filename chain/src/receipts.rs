@@ -2,7 +2,7 @@
 
 use borsh::{BorshDeserialize, BorshSerialize};
 use near_primitives::hash::CryptoHash;
-use near_primitives::receipt::{DataReceipt, ReceivedData, Receipt, VersionedReceiptEnum};
+use near_primitives::receipt::{DataReceipt, Receipt, ReceivedData, VersionedReceiptEnum};
 use near_primitives::types::AccountId;
 
 use crate::keys::{self, Column};
@@ -38,8 +38,7 @@ pub(crate) fn enqueue(state: &mut State, receipt: &Receipt) {
 /// Takes the first receipt of the queue whose number is below `end`.
 pub(crate) fn dequeue(state: &mut State, end: u64) -> Option<Receipt> {
     let prefix = keys::single(Column::Runnable);
-    let (key, receipt) =
-        scan(state.entries(), &prefix).next().map(|(key, value)| (key.clone(), value.clone()))?;
+    let (key, receipt) = scan(state.entries(), &prefix).next().map(|(key, value)| (key.clone(), value.clone()))?;
     if *key >= *keys::by_number(Column::Runnable, end) {
         return None;
     }

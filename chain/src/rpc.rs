@@ -110,11 +110,10 @@ fn handle_at_once(method: &str, params: Value, view: &View) -> Handled {
 }
 
 fn fast_forward(id: Value, params: Value) -> Reply {
-    let request: near_jsonrpc_primitives::types::sandbox::RpcSandboxFastForwardRequest =
-        match errors::parse(params) {
-            Ok(request) => request,
-            Err(error) => return answer(id, Err(error)),
-        };
+    let request: near_jsonrpc_primitives::types::sandbox::RpcSandboxFastForwardRequest = match errors::parse(params) {
+        Ok(request) => request,
+        Err(error) => return answer(id, Err(error)),
+    };
     let blocks = request.delta_height.min(crate::FAST_FORWARD_LIMIT);
     Reply::FastForward { blocks, body: envelope(&id, Ok(json!({}))) }
 }

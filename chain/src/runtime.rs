@@ -10,9 +10,7 @@ use near_primitives::profile_data_v3::ProfileDataV3;
 use near_primitives::receipt::{
     DataReceipt, DataReceiver, Receipt, ReceiptEnum, VersionedActionReceipt, VersionedReceiptEnum,
 };
-use near_primitives::transaction::{
-    Action, ExecutionMetadata, ExecutionOutcome, ExecutionStatus, FunctionCallAction,
-};
+use near_primitives::transaction::{Action, ExecutionMetadata, ExecutionOutcome, ExecutionStatus, FunctionCallAction};
 use near_primitives::types::{AccountId, Balance, Gas};
 use near_primitives::utils::{
     create_action_hash_from_receipt_id, create_random_seed, create_receipt_id_from_receipt_id,
@@ -172,8 +170,7 @@ impl Execution<'_> {
         let Some(account) = account else { return };
         let is_last = index + 1 == action_receipt.actions().len();
         let receivers = if is_last { action_receipt.output_data_receivers() } else { &[] };
-        let action_hash =
-            create_action_hash_from_receipt_id(receipt.receipt_id(), self.block.height, index);
+        let action_hash = create_action_hash_from_receipt_id(receipt.receipt_id(), self.block.height, index);
         let result = self.dispatch(
             account,
             Call {
@@ -200,7 +197,9 @@ impl Execution<'_> {
         run.profile.merge(&result.profile);
         let success = match result.end {
             Ok(success) => success,
-            Err(error) => return run.fail(Some(index), ActionErrorKind::FunctionCallError(error)),
+            Err(failure) => {
+                return run.fail(Some(index), ActionErrorKind::FunctionCallError(failure.error));
+            }
         };
         account.set_amount(success.balance);
         account.set_storage_usage(success.storage_usage);
@@ -246,8 +245,7 @@ impl Execution<'_> {
         let spent = if run.end.is_err() { run.gas_burnt } else { run.gas_used };
         let unused = bought.checked_sub(spent).unwrap_or(Gas::ZERO);
         if run.end.is_err() {
-            let deposits = fees::total_deposit(actions)
-                .expect("the same sum was charged when the receipt was made");
+            let deposits = fees::total_deposit(actions).expect("the same sum was charged when the receipt was made");
             if !deposits.is_zero() {
                 run.new_receipts.push(Receipt::new_balance_refund(receipt.balance_refund_receiver(), deposits));
             }
@@ -262,8 +260,7 @@ impl Execution<'_> {
     /// A part of the gas that its calls burn belongs to the contract.
     fn reward(&mut self, account_id: &AccountId, gas_burnt: Gas) {
         let ratio = self.config.runtime.fees.burnt_gas_reward;
-        let (Ok(numerator), Ok(denominator)) = (u128::try_from(*ratio.numer()), u128::try_from(*ratio.denom()))
-        else {
+        let (Ok(numerator), Ok(denominator)) = (u128::try_from(*ratio.numer()), u128::try_from(*ratio.denom())) else {
             return;
         };
         let reward_gas = u128::from(gas_burnt.as_gas()) * numerator / denominator;

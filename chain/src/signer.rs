@@ -9,11 +9,11 @@ use std::collections::VecDeque;
 use ed25519_dalek::SigningKey;
 use near_crypto::{ED25519SecretKey, SecretKey};
 use near_primitives::account::Account;
-use near_primitives::errors::FunctionCallError;
 use near_primitives::profile_data_v3::ProfileDataV3;
 use near_primitives::transaction::{Action, FunctionCallAction, TransferAction};
 use near_primitives::types::{AccountId, Balance, Gas};
-use near_vm_runner::logic::ReturnData;
+use near_vm_runner::logic::errors::FunctionCallError;
+use near_vm_runner::logic::{HostError, ReturnData};
 use queue::derivation::tweak;
 use sha2::{Digest, Sha256};
 
@@ -87,8 +87,7 @@ impl SignerAccount {
             .map_err(|_| ChainError::SignerName { account_id: account_id.clone() })?;
         let secret: [u8; 32] =
             Sha256::new().chain_update(b"signer node access key:").chain_update(seed).finalize().into();
-        let node_key =
-            SecretKey::ED25519(ED25519SecretKey(SigningKey::from_bytes(&secret).to_keypair_bytes()));
+        let node_key = SecretKey::ED25519(ED25519SecretKey(SigningKey::from_bytes(&secret).to_keypair_bytes()));
         Ok(Self { account_id, node_id, node_key, keys: RootKeys::from_seed(seed), delay_ns })
     }
 }
@@ -119,7 +118,7 @@ pub(crate) fn call(
     call: &Call<'_>,
 ) -> CallResult {
     if call.gas < NATIVE_CALL_GAS {
-        return CallResult::failed(call.gas, Vec::new(), execution_error("Exceeded the prepaid gas."));
+        return CallResult::failed(call.gas, FunctionCallError::HostError(HostError::GasExceeded));
     }
     let mut native = NativeCall {
         block,
@@ -133,11 +132,11 @@ pub(crate) fn call(
     };
     let returned = match native.dispatch() {
         Ok(returned) => returned,
-        Err(message) => return CallResult::failed(NATIVE_CALL_GAS, Vec::new(), panicked(&message)),
+        Err(message) => return CallResult::failed(NATIVE_CALL_GAS, panicked(message)),
     };
     let (promises, sent) = (native.promises, native.sent);
     let Some((gas_burnt, gas_used)) = total_gas(config, call, &promises) else {
-        return CallResult::failed(call.gas, Vec::new(), execution_error("Exceeded the prepaid gas."));
+        return CallResult::failed(call.gas, FunctionCallError::HostError(HostError::GasExceeded));
     };
     let balance = account.amount().saturating_add(call.deposit).saturating_sub(sent);
     let storage_usage = account.storage_usage();
@@ -174,8 +173,7 @@ impl NativeCall<'_, '_> {
                 Err(TIMEOUT_MESSAGE.to_owned())
             }
             other => {
-                let value =
-                    view(self.state.entries(), self.signer, other, self.call.args, self.call.predecessor_id)?;
+                let value = view(self.state.entries(), self.signer, other, self.call.args, self.call.predecessor_id)?;
                 Ok(ReturnData::Value(value))
             }
         }
@@ -328,8 +326,7 @@ impl NativeCall<'_, '_> {
     }
 
     fn append_call(&mut self, index: usize, method: &str, args: Vec<u8>, gas: Gas) {
-        let action =
-            FunctionCallAction { method_name: method.to_owned(), args, gas, deposit: Balance::ZERO };
+        let action = FunctionCallAction { method_name: method.to_owned(), args, gas, deposit: Balance::ZERO };
         self.promises.append(index, Action::FunctionCall(Box::new(action)), 0);
     }
 }
@@ -338,10 +335,6 @@ fn parse<T: serde::de::DeserializeOwned>(args: &[u8]) -> Result<T, String> {
     serde_json::from_slice(args).map_err(|error| format!("Failed to deserialize input from JSON.: {error}"))
 }
 
-fn panicked(message: &str) -> FunctionCallError {
-    execution_error(&format!("Smart contract panicked: {message}"))
-}
-
-fn execution_error(message: &str) -> FunctionCallError {
-    FunctionCallError::ExecutionError(message.to_owned())
+pub(crate) fn panicked(panic_msg: String) -> FunctionCallError {
+    FunctionCallError::HostError(HostError::GuestPanic { panic_msg })
 }

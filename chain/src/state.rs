@@ -30,19 +30,21 @@ impl Diff {
         self.puts.is_empty() && self.deletes.is_empty()
     }
 
-    /// Joins a later diff to this one.
-    pub fn append(&mut self, later: Diff) {
+    /// One diff that does what these do one after the other.
+    pub fn join(diffs: impl IntoIterator<Item = Self>) -> Self {
         let mut changes: BTreeMap<Vec<u8>, Option<Vec<u8>>> = BTreeMap::new();
-        for diff in [std::mem::take(self), later] {
+        for diff in diffs {
             changes.extend(diff.deletes.into_iter().map(|key| (key, None)));
             changes.extend(diff.puts.into_iter().map(|(key, value)| (key, Some(value))));
         }
+        let mut joined = Self::default();
         for (key, value) in changes {
             match value {
-                Some(value) => self.puts.push((key, value)),
-                None => self.deletes.push(key),
+                Some(value) => joined.puts.push((key, value)),
+                None => joined.deletes.push(key),
             }
         }
+        joined
     }
 }
 
@@ -137,15 +139,9 @@ impl State {
 }
 
 /// All entries below `prefix`, in order.
-pub(crate) fn scan<'a>(
-    entries: &'a Entries,
-    prefix: &'a [u8],
-) -> impl Iterator<Item = (&'a Arc<[u8]>, &'a Arc<[u8]>)> {
+pub(crate) fn scan<'a>(entries: &'a Entries, prefix: &'a [u8]) -> impl Iterator<Item = (&'a Arc<[u8]>, &'a Arc<[u8]>)> {
     let range: (Bound<&[u8]>, Bound<&[u8]>) = (Bound::Included(prefix), Bound::Unbounded);
-    entries
-        .range::<_, [u8]>(range)
-        .map(|(key, value)| (key, value))
-        .take_while(move |(key, _)| key.starts_with(prefix))
+    entries.range::<_, [u8]>(range).take_while(move |(key, _)| key.starts_with(prefix))
 }
 
 pub(crate) fn read<T: BorshDeserialize>(entries: &Entries, key: &[u8]) -> Option<T> {
@@ -196,6 +192,16 @@ mod tests {
         state.put(b"c", b"3".to_vec());
         state.restore(before);
         assert!(state.take_diff().is_empty());
+    }
+
+    #[test]
+    fn joined_diffs_keep_the_last_word_on_each_key() {
+        let put = |key: &[u8], value: &[u8]| (key.to_vec(), value.to_vec());
+        let one = Diff { puts: vec![put(b"a", b"1"), put(b"b", b"1")], deletes: vec![b"c".to_vec()] };
+        let two = Diff { puts: vec![put(b"c", b"2")], deletes: vec![b"a".to_vec()] };
+        let joined = Diff::join([one, two]);
+        assert_eq!(joined.puts, vec![put(b"b", b"1"), put(b"c", b"2")]);
+        assert_eq!(joined.deletes, vec![b"a".to_vec()]);
     }
 
     #[test]

@@ -5,8 +5,7 @@ use near_primitives::errors::{InvalidAccessKeyError, InvalidTxError};
 use near_primitives::hash::CryptoHash;
 use near_primitives::receipt::Receipt;
 use near_primitives::transaction::{
-    Action, ExecutionMetadata, ExecutionOutcome, ExecutionStatus, SignedTransaction, Transaction,
-    ValidatedTransaction,
+    Action, ExecutionMetadata, ExecutionOutcome, ExecutionStatus, SignedTransaction, Transaction, ValidatedTransaction,
 };
 use near_primitives::types::BlockHeight;
 use near_primitives::utils::create_receipt_id_from_transaction;
@@ -53,9 +52,8 @@ pub(crate) fn check(
     if height.saturating_sub(named) > TRANSACTION_VALIDITY_BLOCKS {
         return Err(InvalidTxError::Expired);
     }
-    let cost =
-        transaction_cost(config, transaction.signer_id(), transaction.receiver_id(), transaction.actions())
-            .map_err(|_| InvalidTxError::CostOverflow)?;
+    let cost = transaction_cost(config, transaction.signer_id(), transaction.receiver_id(), transaction.actions())
+        .map_err(|_| InvalidTxError::CostOverflow)?;
     charge(config, entries, height, transaction, cost)
 }
 
@@ -70,20 +68,15 @@ fn charge(
     let public_key = transaction.public_key();
     let mut account = account(entries, signer_id)
         .ok_or_else(|| InvalidTxError::SignerDoesNotExist { signer_id: signer_id.clone() })?;
-    let mut key = access_key(entries, signer_id, public_key).ok_or_else(|| {
-        InvalidAccessKeyError::AccessKeyNotFound {
+    let mut key =
+        access_key(entries, signer_id, public_key).ok_or_else(|| InvalidAccessKeyError::AccessKeyNotFound {
             account_id: signer_id.clone(),
             public_key: Box::new(public_key.clone()),
-        }
-    })?;
+        })?;
     check_nonce(height, transaction.nonce().nonce(), key.nonce)?;
     let balance = account.amount();
     let Some(rest) = balance.checked_sub(cost.total) else {
-        return Err(InvalidTxError::NotEnoughBalance {
-            signer_id: signer_id.clone(),
-            balance,
-            cost: cost.total,
-        });
+        return Err(InvalidTxError::NotEnoughBalance { signer_id: signer_id.clone(), balance, cost: cost.total });
     };
     account.set_amount(rest);
     key.nonce = transaction.nonce().nonce();
@@ -114,16 +107,14 @@ fn spend_allowance(
     key: &mut AccessKey,
     cost: &TransactionCost,
 ) -> Result<(), InvalidAccessKeyError> {
-    let allowance =
-        key.permission.function_call_permission_mut().and_then(|permission| permission.allowance.as_mut());
+    let allowance = key.permission.function_call_permission_mut().and_then(|permission| permission.allowance.as_mut());
     let Some(allowance) = allowance else { return Ok(()) };
-    *allowance =
-        allowance.checked_sub(cost.total).ok_or_else(|| InvalidAccessKeyError::NotEnoughAllowance {
-            account_id: transaction.signer_id().clone(),
-            public_key: Box::new(transaction.public_key().clone()),
-            allowance: *allowance,
-            cost: cost.total,
-        })?;
+    *allowance = allowance.checked_sub(cost.total).ok_or_else(|| InvalidAccessKeyError::NotEnoughAllowance {
+        account_id: transaction.signer_id().clone(),
+        public_key: Box::new(transaction.public_key().clone()),
+        allowance: *allowance,
+        cost: cost.total,
+    })?;
     Ok(())
 }
 

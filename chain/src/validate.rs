@@ -86,9 +86,7 @@ fn one_action(config: &ChainConfig, action: &Action) -> Result<(), ActionsValida
         Action::CreateAccount(_) | Action::Transfer(_) | Action::DeleteKey(_) | Action::DeleteAccount(_) => Ok(()),
         Action::Stake(_) => Err(unsupported(config, "Stake")),
         Action::Delegate(_) | Action::DelegateV2(_) => Err(unsupported(config, "Delegate")),
-        Action::DeployGlobalContract(_) | Action::UseGlobalContract(_) => {
-            Err(unsupported(config, "GlobalContracts"))
-        }
+        Action::DeployGlobalContract(_) | Action::UseGlobalContract(_) => Err(unsupported(config, "GlobalContracts")),
         Action::DeterministicStateInit(_) => Err(unsupported(config, "DeterministicAccountIds")),
         Action::UniversalStateInit(_) => Err(unsupported(config, "UniversalAccounts")),
         Action::TransferToGasKey(_) | Action::WithdrawFromGasKey(_) => Err(unsupported(config, "GasKeys")),

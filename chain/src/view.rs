@@ -15,7 +15,7 @@ use near_vm_runner::logic::ReturnData;
 use crate::account;
 use crate::block::BlockRecord;
 use crate::config::{ChainConfig, VIEW_GAS_LIMIT};
-use crate::execute::{Call, CompileCache, call_contract};
+use crate::execute::{Call, CallFailure, CompileCache, call_contract};
 use crate::genesis::GenesisRecord;
 use crate::keys;
 use crate::outcome::{self, TransactionStatus};
@@ -53,10 +53,12 @@ pub enum ViewError {
         account_id: AccountId,
     },
     /// The contract failed, or there is none.
-    #[error("wasm execution failed with error: {error:?}")]
+    #[error("wasm execution failed with error: {text}")]
     Execution {
-        /// What the VM said.
+        /// What went wrong.
         error: FunctionCallError,
+        /// The same in the VM's own words.
+        text: String,
         /// What it logged before.
         logs: Vec<String>,
     },
@@ -130,15 +132,9 @@ impl View {
     ///
     /// # Errors
     /// See [`ViewError`].
-    pub fn call_with_logs(
-        &self,
-        account_id: &AccountId,
-        method: &str,
-        args: &[u8],
-    ) -> Result<CallOutcome, ViewError> {
-        let account = self
-            .account(account_id)
-            .ok_or_else(|| ViewError::UnknownAccount { account_id: account_id.clone() })?;
+    pub fn call_with_logs(&self, account_id: &AccountId, method: &str, args: &[u8]) -> Result<CallOutcome, ViewError> {
+        let account =
+            self.account(account_id).ok_or_else(|| ViewError::UnknownAccount { account_id: account_id.clone() })?;
         if let Some(signer) = self.signer.as_deref().filter(|signer| signer.account_id == *account_id) {
             return self.call_signer(signer, method, args);
         }
@@ -171,16 +167,29 @@ impl View {
                 };
                 Ok(CallOutcome { result: returned, logs: result.logs })
             }
-            Err(error) => Err(ViewError::Execution { error, logs: result.logs }),
+            Err(CallFailure { error, text }) => Err(ViewError::Execution { error, text, logs: result.logs }),
         }
     }
 
     fn call_signer(&self, signer: &SignerAccount, method: &str, args: &[u8]) -> Result<CallOutcome, ViewError> {
         signer::view(&self.entries, signer, method, args, &signer.account_id)
             .map(|result| CallOutcome { result, logs: Vec::new() })
-            .map_err(|message| ViewError::Execution {
-                error: FunctionCallError::ExecutionError(format!("Smart contract panicked: {message}")),
-                logs: Vec::new(),
+            .map_err(|message| {
+                let CallFailure { error, text } = signer::panicked(message).into();
+                ViewError::Execution { error, text, logs: Vec::new() }
             })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_view_may_be_shared_and_a_chain_may_be_sent() {
+        fn is_shared<T: Clone + Send + Sync>() {}
+        fn is_sent<T: Send>() {}
+        is_shared::<View>();
+        is_sent::<crate::Chain>();
     }
 }

@@ -1,9 +1,7 @@
 //! Promises that wait until somebody resumes them, or until their height has come.
 
 use near_primitives::hash::CryptoHash;
-use near_primitives::receipt::{
-    DataReceipt, PromiseYieldTimeout, Receipt, ReceiptEnum, VersionedReceiptEnum,
-};
+use near_primitives::receipt::{DataReceipt, PromiseYieldTimeout, Receipt, ReceiptEnum, VersionedReceiptEnum};
 use near_primitives::types::{AccountId, BlockHeight};
 
 use crate::keys::{self, Column};

@@ -1,1 +1,7 @@
-fn main() {}
+//! The command line: see `shard-node --help`.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    shard_node::cli::main()
+}

@@ -7,9 +7,7 @@ use near_jsonrpc_primitives::types::gas_price::RpcGasPriceError;
 use near_primitives::bandwidth_scheduler::BandwidthRequests;
 use near_primitives::hash::CryptoHash;
 use near_primitives::types::{Balance, BlockId, BlockReference, ShardId};
-use near_primitives::views::{
-    BlockHeaderView, BlockView, ChunkHeaderView, CongestionInfoView, GasPriceView,
-};
+use near_primitives::views::{BlockHeaderView, BlockView, ChunkHeaderView, CongestionInfoView, GasPriceView};
 use serde_json::Value;
 
 use super::errors::parse;
@@ -27,14 +25,11 @@ pub(super) struct Missing {
 
 pub(super) fn block(params: Value, view: &View) -> Handled {
     let reference = match params {
-        Value::Array(mut positional) if positional.len() == 1 => {
-            BlockReference::BlockId(parse(positional.remove(0))?)
-        }
+        Value::Array(mut positional) if positional.len() == 1 => BlockReference::BlockId(parse(positional.remove(0))?),
         params => parse::<RpcBlockRequest>(params)?.block_reference,
     };
-    let record = resolve(&reference, view).map_err(|missing| -> RpcError {
-        RpcBlockError::UnknownBlock { error_message: missing.message }.into()
-    })?;
+    let record = resolve(&reference, view)
+        .map_err(|missing| -> RpcError { RpcBlockError::UnknownBlock { error_message: missing.message }.into() })?;
     to_value(&block_view(&record, view))
 }
 
@@ -64,9 +59,7 @@ pub(super) fn resolve(reference: &BlockReference, view: &View) -> Result<BlockRe
                 BlockId::Height(height) => Some(*height),
                 BlockId::Hash(hash) => height_of(&view.entries, hash),
             };
-            height
-                .and_then(|height| at_height(&view.entries, height))
-                .ok_or_else(|| Missing { message: describe(id) })
+            height.and_then(|height| at_height(&view.entries, height)).ok_or_else(|| Missing { message: describe(id) })
         }
     }
 }

@@ -3,14 +3,12 @@
 //! Only the newest state can be asked for; an older block of the history is `GARBAGE_COLLECTED_BLOCK`.
 
 use near_jsonrpc_primitives::errors::RpcError;
-use near_jsonrpc_primitives::types::query::{
-    QueryResponseKind, RpcQueryError, RpcQueryRequest, RpcQueryResponse,
-};
+use near_jsonrpc_primitives::types::query::{QueryResponseKind, RpcQueryError, RpcQueryRequest, RpcQueryResponse};
 use near_primitives::account::AccountContract;
 use near_primitives::types::{AccountId, BlockId, BlockReference, FunctionArgs, StoreKey};
 use near_primitives::views::{
-    AccessKeyInfoView, AccessKeyList, AccessKeyView, AccountView, CallResult, ContractCodeView,
-    QueryRequest, StateItem, ViewStateResult,
+    AccessKeyInfoView, AccessKeyList, AccessKeyView, AccountView, CallResult, ContractCodeView, QueryRequest,
+    StateItem, ViewStateResult,
 };
 use serde_json::{Value, json};
 
@@ -34,15 +32,13 @@ pub(super) fn query(params: Value, view: &View) -> Handled {
         }
         QueryRequest::ViewCode { account_id } => view_code(view, account_id)?,
         QueryRequest::ViewState { account_id, prefix, .. } => view_state(view, account_id, &prefix)?,
-        QueryRequest::ViewAccessKey { account_id, public_key } => {
-            match view.access_key(&account_id, &public_key) {
-                Some(key) => QueryResponseKind::AccessKey(AccessKeyView::from(key)),
-                None => {
-                    let error = format!("access key {public_key} does not exist while viewing");
-                    return Ok(soft_error(view, &error, &[]));
-                }
+        QueryRequest::ViewAccessKey { account_id, public_key } => match view.access_key(&account_id, &public_key) {
+            Some(key) => QueryResponseKind::AccessKey(AccessKeyView::from(key)),
+            None => {
+                let error = format!("access key {public_key} does not exist while viewing");
+                return Ok(soft_error(view, &error, &[]));
             }
-        }
+        },
         QueryRequest::ViewAccessKeyList { account_id, .. } => {
             if view.account(&account_id).is_none() {
                 return Err(unknown_account(view, account_id));
@@ -64,8 +60,7 @@ pub(super) fn query(params: Value, view: &View) -> Handled {
             return Err(refused("this chain has no gas keys and no global contracts"));
         }
     };
-    let response =
-        RpcQueryResponse { kind, block_height: view.head.height, block_hash: view.head.hash };
+    let response = RpcQueryResponse { kind, block_height: view.head.height, block_hash: view.head.hash };
     to_value(&response)
 }
 
@@ -85,9 +80,7 @@ fn parse_request(params: Value) -> Result<RpcQueryRequest, RpcError> {
     let request = match (command, rest) {
         ("account", None) => QueryRequest::ViewAccount { account_id },
         ("code", None) => QueryRequest::ViewCode { account_id },
-        ("access_key", None) => {
-            QueryRequest::ViewAccessKeyList { account_id, after_key: None, limit: None }
-        }
+        ("access_key", None) => QueryRequest::ViewAccessKeyList { account_id, after_key: None, limit: None },
         ("access_key", Some(public_key)) => {
             let public_key = parse(Value::String(public_key.to_owned()))?;
             QueryRequest::ViewAccessKey { account_id, public_key }
@@ -99,11 +92,9 @@ fn parse_request(params: Value) -> Result<RpcQueryRequest, RpcError> {
             limit: None,
             include_proof: false,
         },
-        ("call", Some(method_name)) => QueryRequest::CallFunction {
-            account_id,
-            method_name: method_name.to_owned(),
-            args: data.into(),
-        },
+        ("call", Some(method_name)) => {
+            QueryRequest::CallFunction { account_id, method_name: method_name.to_owned(), args: data.into() }
+        }
         _ => return Err(refused(&format!("unknown path {path}"))),
     };
     Ok(RpcQueryRequest { block_reference: BlockReference::latest(), request })
@@ -172,11 +163,7 @@ fn call_function(
     match view.call_with_logs(&account_id, method, args) {
         Ok(outcome) => Ok(Ok(CallResult { result: outcome.result, logs: outcome.logs })),
         Err(ViewError::UnknownAccount { account_id }) => Err(unknown_account(view, account_id)),
-        Err(error) => {
-            let text = error.to_string();
-            let ViewError::Execution { logs, .. } = error else { return Ok(Err(soft_error(view, &text, &[]))) };
-            Ok(Err(soft_error(view, &text, &logs)))
-        }
+        Err(ref error @ ViewError::Execution { ref logs, .. }) => Ok(Err(soft_error(view, &error.to_string(), logs))),
     }
 }
 
@@ -190,12 +177,8 @@ fn soft_error(view: &View, error: &str, logs: &[String]) -> Value {
 }
 
 fn unknown_account(view: &View, requested_account_id: AccountId) -> RpcError {
-    RpcQueryError::UnknownAccount {
-        requested_account_id,
-        block_height: view.head.height,
-        block_hash: view.head.hash,
-    }
-    .into()
+    RpcQueryError::UnknownAccount { requested_account_id, block_height: view.head.height, block_hash: view.head.hash }
+        .into()
 }
 
 /// A block id as nodes write it when they don't find it.

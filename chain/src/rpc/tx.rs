@@ -3,16 +3,15 @@
 use near_jsonrpc_primitives::errors::RpcError;
 use near_jsonrpc_primitives::types::receipts::{RpcReceiptError, RpcReceiptRequest, RpcReceiptResponse};
 use near_jsonrpc_primitives::types::transactions::{
-    RpcSendTransactionRequest, RpcTransactionError, RpcTransactionResponse,
-    RpcTransactionStatusRequest, TransactionInfo,
+    RpcSendTransactionRequest, RpcTransactionError, RpcTransactionResponse, RpcTransactionStatusRequest,
+    TransactionInfo,
 };
 use near_primitives::errors::InvalidTxError;
 use near_primitives::hash::CryptoHash;
 use near_primitives::transaction::SignedTransaction;
 use near_primitives::types::AccountId;
 use near_primitives::views::{
-    FinalExecutionOutcomeViewEnum, FinalExecutionOutcomeWithReceiptView, ReceiptView,
-    TxExecutionStatus,
+    FinalExecutionOutcomeViewEnum, FinalExecutionOutcomeWithReceiptView, ReceiptView, TxExecutionStatus,
 };
 use serde_json::{Value, json};
 
@@ -92,12 +91,9 @@ impl Wait {
 
 pub(super) fn send(id: Value, params: Value) -> Reply {
     let request = match params {
-        Value::Array(positional) => {
-            positional_transaction(positional).map(|signed_transaction| RpcSendTransactionRequest {
-                signed_transaction,
-                wait_until: TxExecutionStatus::default(),
-            })
-        }
+        Value::Array(positional) => positional_transaction(positional).map(|signed_transaction| {
+            RpcSendTransactionRequest { signed_transaction, wait_until: TxExecutionStatus::default() }
+        }),
         params => parse(params),
     };
     match request {
@@ -176,16 +172,14 @@ fn outcome_body(status: TransactionStatus, with_receipts: bool) -> Handled {
     let final_outcome = status.outcome;
     let outcome = if with_receipts {
         let receipts = status.receipts;
-        FinalExecutionOutcomeViewEnum::FinalExecutionOutcomeWithReceipt(
-            FinalExecutionOutcomeWithReceiptView { final_outcome, receipts },
-        )
+        FinalExecutionOutcomeViewEnum::FinalExecutionOutcomeWithReceipt(FinalExecutionOutcomeWithReceiptView {
+            final_outcome,
+            receipts,
+        })
     } else {
         FinalExecutionOutcomeViewEnum::FinalExecutionOutcome(final_outcome)
     };
-    to_value(&RpcTransactionResponse {
-        final_execution_outcome: Some(outcome),
-        final_execution_status: status.level,
-    })
+    to_value(&RpcTransactionResponse { final_execution_outcome: Some(outcome), final_execution_status: status.level })
 }
 
 /// Leaves out the `info: null` of a timeout: nodes of this protocol version send the bare name.

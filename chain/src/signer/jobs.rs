@@ -2,9 +2,7 @@
 
 use borsh::{BorshDeserialize, BorshSerialize};
 use near_primitives::hash::CryptoHash;
-use near_primitives::transaction::{
-    Action, FunctionCallAction, SignedTransaction, Transaction, TransactionV0,
-};
+use near_primitives::transaction::{Action, FunctionCallAction, SignedTransaction, Transaction, TransactionV0};
 use near_primitives::types::{Balance, BlockHeight, Gas};
 
 use super::faults::SignerFault;
@@ -43,10 +41,11 @@ pub(crate) fn request_key(request: &SignatureRequest) -> Vec<u8> {
     keys::by_hash(Column::SignRequest, &CryptoHash::hash_borsh(request))
 }
 
-/// Hands a request to the nodes, unless they are already working on the same one.
+/// Hands a request to the nodes, unless they already work on the same one and will answer it faithfully.
 pub(crate) fn start(state: &mut State, job: SignJob) {
-    let is_known = scan(state.entries(), &keys::single(Column::SignJob))
-        .any(|(_, known)| decode::<SignJob>(known).request == job.request);
+    let is_known = waiting(state.entries()).any(|known| {
+        known.request == job.request && known.fault == SignerFault::None && known.ready_ns <= job.ready_ns
+    });
     if is_known {
         return;
     }
@@ -56,24 +55,19 @@ pub(crate) fn start(state: &mut State, job: SignJob) {
     receipts::set_counters(state, counters);
 }
 
-/// When the nodes want the next block: the earliest time, and whether a height must come first.
+/// What the nodes work on, in the order of the requests.
 pub(crate) fn waiting(entries: &Entries) -> impl Iterator<Item = SignJob> {
     scan(entries, &[Column::SignJob as u8]).map(|(_, value)| decode(value)).collect::<Vec<_>>().into_iter()
 }
 
 /// Takes the requests that are due in this block and turns them into the nodes' transactions.
-pub(crate) fn due_answers(
-    state: &mut State,
-    signer: &SignerAccount,
-    block: &BlockRecord,
-) -> Vec<SignedTransaction> {
+pub(crate) fn due_answers(state: &mut State, signer: &SignerAccount, block: &BlockRecord) -> Vec<SignedTransaction> {
     let due: Vec<_> = scan(state.entries(), &keys::single(Column::SignJob))
         .map(|(key, value)| (key.clone(), decode::<SignJob>(value)))
         .filter(|(_, job)| job.ready_ns <= block.time_ns && job.ready_height <= block.height)
         .collect();
     let node_key = signer.node_key.public_key();
-    let mut nonce =
-        access_key(state.entries(), &signer.node_id, &node_key).map_or(0, |access_key| access_key.nonce);
+    let mut nonce = access_key(state.entries(), &signer.node_id, &node_key).map_or(0, |access_key| access_key.nonce);
     let mut answers = Vec::with_capacity(due.len());
     for (key, job) in due {
         state.delete(&key);
@@ -85,12 +79,7 @@ pub(crate) fn due_answers(
     answers
 }
 
-fn respond_transaction(
-    signer: &SignerAccount,
-    block: &BlockRecord,
-    nonce: u64,
-    args: Vec<u8>,
-) -> SignedTransaction {
+fn respond_transaction(signer: &SignerAccount, block: &BlockRecord, nonce: u64, args: Vec<u8>) -> SignedTransaction {
     let transaction = Transaction::V0(TransactionV0 {
         signer_id: signer.node_id.clone(),
         public_key: signer.node_key.public_key(),

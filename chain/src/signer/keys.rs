@@ -99,9 +99,9 @@ impl RootKeys {
     /// Whether `response` is a signature of what was asked for, as the signer's contract checks it.
     pub(crate) fn verifies(&self, request: &SignatureRequest, response: &Response) -> bool {
         match (&request.payload, response) {
-            (Payload::Ecdsa(digest), Response::Secp256k1 { big_r, s, recovery_id }) => self
-                .verify_ecdsa(request.tweak, digest, &big_r.affine_point, &s.scalar, *recovery_id)
-                .unwrap_or(false),
+            (Payload::Ecdsa(digest), Response::Secp256k1 { big_r, s, recovery_id }) => {
+                self.verify_ecdsa(request.tweak, digest, &big_r.affine_point, &s.scalar, *recovery_id).unwrap_or(false)
+            }
             (Payload::Eddsa(message), Response::Ed25519 { signature }) => {
                 let scalar = self.ed25519 + EdScalar::from_bytes_mod_order(request.tweak);
                 let key = EdPublicKey::from(EdwardsPoint::mul_base(&scalar));
@@ -112,14 +112,7 @@ impl RootKeys {
         }
     }
 
-    fn verify_ecdsa(
-        &self,
-        tweak: [u8; 32],
-        digest: &[u8; 32],
-        big_r: &str,
-        s: &str,
-        recovery_id: u8,
-    ) -> Option<bool> {
+    fn verify_ecdsa(&self, tweak: [u8; 32], digest: &[u8; 32], big_r: &str, s: &str, recovery_id: u8) -> Option<bool> {
         let point: [u8; 33] = hex::decode(big_r).ok()?.try_into().ok()?;
         let s: [u8; 32] = hex::decode(s).ok()?.try_into().ok()?;
         let mut bytes = [0; 64];

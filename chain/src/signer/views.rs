@@ -6,9 +6,7 @@ use queue::trust::PublicKey;
 use serde_json::json;
 
 use super::jobs::{WaitingRequest, request_key};
-use super::json::{
-    DerivedKeyArgs, KeyVersionArgs, PendingArgs, PublicKeyArgs, Scheme, YieldIndex, to_json,
-};
+use super::json::{DerivedKeyArgs, KeyVersionArgs, PendingArgs, PublicKeyArgs, Scheme, YieldIndex, to_json};
 use super::{SIGN_GAS_TGAS, SignerAccount, parse};
 use crate::state::{Entries, read};
 
@@ -65,9 +63,7 @@ fn root_key(signer: &SignerAccount, domain_id: Option<u64>) -> Result<PublicKey,
 }
 
 fn state(signer: &SignerAccount) -> Result<serde_json::Value, String> {
-    let domain = |id: u64, protocol: &str| {
-        json!({"id": id, "protocol": protocol, "reconstruction_threshold": 1, "purpose": "Sign"})
-    };
+    let domain = |id: u64, protocol: &str| json!({"id": id, "protocol": protocol, "reconstruction_threshold": 1, "purpose": "Sign"});
     let key = |id: u64| -> Result<serde_json::Value, String> {
         let key = root_key(signer, Some(id))?;
         Ok(json!({"domain_id": id, "attempt": 0, "key": key.to_string()}))

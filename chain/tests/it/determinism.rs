@@ -108,10 +108,7 @@ fn scripted_faults_are_used_once() {
     let outcomes: Vec<bool> = (0..3)
         .map(|_| {
             let outcome = test.run("client.near", SIGNER, vec![call("sign", &sign, 1)]);
-            matches!(
-                outcome.status,
-                FinalExecutionStatus::SuccessValue(_)
-            )
+            matches!(outcome.status, FinalExecutionStatus::SuccessValue(_))
         })
         .collect();
     assert_eq!(outcomes, vec![true, false, true]);

@@ -5,14 +5,10 @@ use std::collections::BTreeMap;
 use chain::near_crypto::{ED25519SecretKey, SecretKey};
 use chain::near_primitives::errors::{ActionErrorKind, FunctionCallError, InvalidTxError, TxExecutionError};
 use chain::near_primitives::hash::CryptoHash;
-use chain::near_primitives::transaction::{
-    Action, FunctionCallAction, SignedTransaction, Transaction, TransactionV0,
-};
+use chain::near_primitives::transaction::{Action, FunctionCallAction, SignedTransaction, Transaction, TransactionV0};
 use chain::near_primitives::types::{AccountId, Balance, Gas};
 use chain::near_primitives::views::{FinalExecutionOutcomeView, FinalExecutionStatus};
-use chain::{
-    Chain, DEFAULT_BLOCK_INTERVAL_NS, Diff, Genesis, GenesisAccount, PROTOCOL_VERSION, SignerGenesis,
-};
+use chain::{Chain, DEFAULT_BLOCK_INTERVAL_NS, Diff, Genesis, GenesisAccount, PROTOCOL_VERSION, SignerGenesis};
 
 use crate::contracts;
 

@@ -37,8 +37,7 @@ fn a_panic_undoes_everything_and_gives_the_deposit_back() {
     let mut test = TestChain::new();
     let contract_before = test.balance("notebook.near");
     let alice_before = test.balance("alice.near");
-    let outcome =
-        test.run("alice.near", "notebook.near", vec![call("put_and_fail", b"lost", 5_000_000)]);
+    let outcome = test.run("alice.near", "notebook.near", vec![call("put_and_fail", b"lost", 5_000_000)]);
     assert_eq!(panic_message(&failure(&outcome)), "Smart contract panicked: on purpose");
     assert_eq!(test.chain.view().call(&id("notebook.near"), "get", b"").unwrap(), b"");
 

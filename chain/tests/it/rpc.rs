@@ -68,15 +68,18 @@ fn an_account_looks_as_on_the_recorded_node() {
     let test = TestChain::new();
     let named = json!({"finality": "optimistic", "request_type": "view_account", "account_id": "near"});
     let account = result(&test, "query", named);
-    assert_eq!(account, json!({
-        "amount": "1000000000000000000000000000",
-        "block_hash": test.chain.view().block_hash(),
-        "block_height": 0,
-        "code_hash": "11111111111111111111111111111111",
-        "locked": "0",
-        "storage_paid_at": 0,
-        "storage_usage": 182,
-    }));
+    assert_eq!(
+        account,
+        json!({
+            "amount": "1000000000000000000000000000",
+            "block_hash": test.chain.view().block_hash(),
+            "block_height": 0,
+            "code_hash": "11111111111111111111111111111111",
+            "locked": "0",
+            "storage_paid_at": 0,
+            "storage_usage": 182,
+        })
+    );
     assert_eq!(result(&test, "query", json!(["account/near", ""])), account);
 }
 
@@ -92,8 +95,11 @@ fn keys_look_as_on_the_recorded_node() {
     assert_eq!(result(&test, "query", json!([format!("access_key/near/{public_key}"), ""])), one);
     let params = json!({"finality": "final", "request_type": "view_access_key_list", "account_id": "near"});
     let list = result(&test, "query", params);
-    assert_eq!(list["keys"], json!([{
-        "access_key": {"nonce": 0, "permission": "FullAccess"}, "public_key": public_key}]));
+    assert_eq!(
+        list["keys"],
+        json!([{
+        "access_key": {"nonce": 0, "permission": "FullAccess"}, "public_key": public_key}])
+    );
 }
 
 #[test]
@@ -144,25 +150,31 @@ fn unknown_things_have_the_recorded_errors() {
     let params = json!({"finality": "optimistic", "request_type": "view_account", "account_id": "nobody.near"});
     let (status, found) = error(&test, "query", params);
     assert_eq!(status, 200);
-    assert_eq!(found, json!({
-        "name": "HANDLER_ERROR",
-        "cause": {"name": "UNKNOWN_ACCOUNT", "info": {
-            "block_hash": test.chain.view().block_hash(),
-            "block_height": 0,
-            "requested_account_id": "nobody.near",
-        }},
-        "code": -32000,
-        "message": "Server error",
-        "data": "account nobody.near does not exist while viewing",
-    }));
+    assert_eq!(
+        found,
+        json!({
+            "name": "HANDLER_ERROR",
+            "cause": {"name": "UNKNOWN_ACCOUNT", "info": {
+                "block_hash": test.chain.view().block_hash(),
+                "block_height": 0,
+                "requested_account_id": "nobody.near",
+            }},
+            "code": -32000,
+            "message": "Server error",
+            "data": "account nobody.near does not exist while viewing",
+        })
+    );
 
     let params = json!({"finality": "final", "request_type": "view_code", "account_id": "near"});
     assert_eq!(error(&test, "query", params).1["cause"]["name"], "NO_CONTRACT_CODE");
 
     let params = json!({"request_type": "view_account", "account_id": "near", "block_id": 99_999_999});
     let (_, found) = error(&test, "query", params);
-    assert_eq!(found["cause"], json!({
-        "info": {"block_reference": {"block_id": 99_999_999}}, "name": "UNKNOWN_BLOCK"}));
+    assert_eq!(
+        found["cause"],
+        json!({
+        "info": {"block_reference": {"block_id": 99_999_999}}, "name": "UNKNOWN_BLOCK"})
+    );
     assert_eq!(found["data"], "DB Not Found Error: BLOCK HEIGHT: 99999999 \n Cause: Unknown");
 
     let (_, found) = error(&test, "block", json!({"block_id": 99_999_999}));
@@ -172,8 +184,11 @@ fn unknown_things_have_the_recorded_errors() {
     let hash = "11111111111111111111111111111113";
     let params = json!({"tx_hash": hash, "sender_account_id": "near", "wait_until": "NONE"});
     let (_, found) = error(&test, "tx", params);
-    assert_eq!(found["cause"], json!({
-        "info": {"requested_transaction_hash": hash}, "name": "UNKNOWN_TRANSACTION"}));
+    assert_eq!(
+        found["cause"],
+        json!({
+        "info": {"requested_transaction_hash": hash}, "name": "UNKNOWN_TRANSACTION"})
+    );
     assert_eq!(found["data"], format!("Transaction {hash} doesn't exist"));
 }
 
@@ -194,10 +209,13 @@ fn senseless_requests_are_refused_as_recorded() {
     let test = TestChain::new();
     let (status, found) = error(&test, "nope", json!([]));
     assert_eq!(status, 400);
-    assert_eq!(found, json!({
+    assert_eq!(
+        found,
+        json!({
         "name": "REQUEST_VALIDATION_ERROR",
         "cause": {"name": "METHOD_NOT_FOUND", "info": {"method_name": "nope"}},
-        "code": -32601, "message": "Method not found", "data": "nope"}));
+        "code": -32601, "message": "Method not found", "data": "nope"})
+    );
 
     let view = test.chain.view();
     let Reply::Text { http_status: 400, body } = rpc::handle(b"{bad", &view) else { panic!("not text") };
@@ -242,13 +260,10 @@ fn a_transfer_that_is_sent_comes_back_as_recorded() {
     let (status, body) = send(&mut test, "send_tx", params);
     assert_eq!((status, &body["id"]), (200, &json!(7)));
     let found = &body["result"];
-    assert_eq!(keys(found), [
-        "final_execution_status",
-        "receipts_outcome",
-        "status",
-        "transaction",
-        "transaction_outcome",
-    ]);
+    assert_eq!(
+        keys(found),
+        ["final_execution_status", "receipts_outcome", "status", "transaction", "transaction_outcome",]
+    );
     assert_eq!(found["status"], json!({"SuccessValue": ""}));
     assert_eq!(found["transaction"]["actions"], json!([{"Transfer": {"deposit": "1"}}]));
     assert_eq!(found["transaction"]["priority_fee"], 0);
@@ -257,10 +272,7 @@ fn a_transfer_that_is_sent_comes_back_as_recorded() {
     assert_eq!(receipt["outcome"]["gas_burnt"], 223_182_562_500u64);
     assert_eq!(receipt["outcome"]["tokens_burnt"], "22318256250000000000");
     assert_eq!(receipt["outcome"]["metadata"], json!({"gas_profile": [], "version": 3}));
-    assert_eq!(
-        found["transaction_outcome"]["outcome"]["metadata"],
-        json!({"gas_profile": null, "version": 1})
-    );
+    assert_eq!(found["transaction_outcome"]["outcome"]["metadata"], json!({"gas_profile": null, "version": 1}));
 
     let again = send(&mut test, "send_tx", json!([encoded(&transaction)]));
     assert_eq!(again.1["result"], *found);
@@ -314,13 +326,16 @@ fn an_invalid_transaction_is_refused_as_recorded() {
     let stale = sign("alice.near", &key(), 1, "near", test.chain.view().block_hash(), vec![]);
     let (status, body) = send(&mut test, "send_tx", json!({"signed_tx_base64": encoded(&stale)}));
     assert_eq!(status, 200);
-    assert_eq!(body["error"], json!({
-        "name": "HANDLER_ERROR",
-        "cause": {"info": {}, "name": "INVALID_TRANSACTION"},
-        "code": -32000,
-        "message": "Server error",
-        "data": {"TxExecutionError": {"InvalidTxError": {"InvalidNonce": {"ak_nonce": 1, "tx_nonce": 1}}}},
-    }));
+    assert_eq!(
+        body["error"],
+        json!({
+            "name": "HANDLER_ERROR",
+            "cause": {"info": {}, "name": "INVALID_TRANSACTION"},
+            "code": -32000,
+            "message": "Server error",
+            "data": {"TxExecutionError": {"InvalidTxError": {"InvalidNonce": {"ak_nonce": 1, "tx_nonce": 1}}}},
+        })
+    );
 }
 
 #[test]
@@ -333,8 +348,11 @@ fn a_wait_for_nothing_times_out_as_recorded() {
     let Reply::Wait(wait) = reply else { panic!("{reply:?}") };
     let (status, body) = until_answered(&mut test, &wait);
     assert_eq!(status, 408);
-    assert_eq!(body["error"], json!({"name": "HANDLER_ERROR", "cause": {"name": "TIMEOUT_ERROR"},
-        "code": -32000, "message": "Server error", "data": "Timeout"}));
+    assert_eq!(
+        body["error"],
+        json!({"name": "HANDLER_ERROR", "cause": {"name": "TIMEOUT_ERROR"},
+        "code": -32000, "message": "Server error", "data": "Timeout"})
+    );
 }
 
 #[test]
@@ -343,21 +361,71 @@ fn a_block_has_every_field_of_the_recorded_one() {
     test.block();
     let block = result(&test, "block", json!({"finality": "final"}));
     assert_eq!(keys(&block), ["author", "chunks", "header"]);
-    assert_eq!(keys(&block["header"]), [
-        "approvals", "block_body_hash", "block_merkle_root", "block_ordinal", "challenges_result",
-        "challenges_root", "chunk_endorsements", "chunk_headers_root", "chunk_mask", "chunk_receipts_root",
-        "chunk_tx_root", "chunks_included", "epoch_id", "epoch_sync_data_hash", "gas_price", "hash",
-        "height", "last_ds_final_block", "last_final_block", "latest_protocol_version", "next_bp_hash",
-        "next_epoch_id", "outcome_root", "prev_hash", "prev_height", "prev_state_root", "random_value",
-        "rent_paid", "shard_split", "signature", "timestamp", "timestamp_nanosec", "total_supply",
-        "validator_proposals", "validator_reward",
-    ]);
-    assert_eq!(keys(&block["chunks"][0]), [
-        "balance_burnt", "bandwidth_requests", "chunk_hash", "congestion_info", "encoded_length",
-        "encoded_merkle_root", "gas_limit", "gas_used", "height_created", "height_included",
-        "outcome_root", "outgoing_receipts_root", "prev_block_hash", "prev_state_root", "rent_paid",
-        "shard_id", "signature", "tx_root", "validator_proposals", "validator_reward",
-    ]);
+    assert_eq!(
+        keys(&block["header"]),
+        [
+            "approvals",
+            "block_body_hash",
+            "block_merkle_root",
+            "block_ordinal",
+            "challenges_result",
+            "challenges_root",
+            "chunk_endorsements",
+            "chunk_headers_root",
+            "chunk_mask",
+            "chunk_receipts_root",
+            "chunk_tx_root",
+            "chunks_included",
+            "epoch_id",
+            "epoch_sync_data_hash",
+            "gas_price",
+            "hash",
+            "height",
+            "last_ds_final_block",
+            "last_final_block",
+            "latest_protocol_version",
+            "next_bp_hash",
+            "next_epoch_id",
+            "outcome_root",
+            "prev_hash",
+            "prev_height",
+            "prev_state_root",
+            "random_value",
+            "rent_paid",
+            "shard_split",
+            "signature",
+            "timestamp",
+            "timestamp_nanosec",
+            "total_supply",
+            "validator_proposals",
+            "validator_reward",
+        ]
+    );
+    assert_eq!(
+        keys(&block["chunks"][0]),
+        [
+            "balance_burnt",
+            "bandwidth_requests",
+            "chunk_hash",
+            "congestion_info",
+            "encoded_length",
+            "encoded_merkle_root",
+            "gas_limit",
+            "gas_used",
+            "height_created",
+            "height_included",
+            "outcome_root",
+            "outgoing_receipts_root",
+            "prev_block_hash",
+            "prev_state_root",
+            "rent_paid",
+            "shard_id",
+            "signature",
+            "tx_root",
+            "validator_proposals",
+            "validator_reward",
+        ]
+    );
     assert_eq!(block["header"]["hash"], json!(test.chain.view().block_hash()));
 }
 
@@ -365,11 +433,23 @@ fn a_block_has_every_field_of_the_recorded_one() {
 fn a_node_tells_about_itself() {
     let test = TestChain::new();
     let status = result(&test, "status", Value::Null);
-    assert_eq!(keys(&status), [
-        "chain_id", "genesis_hash", "latest_protocol_version", "node_key", "node_public_key",
-        "protocol_version", "sync_info", "uptime_sec", "validator_account_id", "validator_public_key",
-        "validators", "version",
-    ]);
+    assert_eq!(
+        keys(&status),
+        [
+            "chain_id",
+            "genesis_hash",
+            "latest_protocol_version",
+            "node_key",
+            "node_public_key",
+            "protocol_version",
+            "sync_info",
+            "uptime_sec",
+            "validator_account_id",
+            "validator_public_key",
+            "validators",
+            "version",
+        ]
+    );
     assert_eq!(status["chain_id"], "localnet");
     assert_eq!(status["sync_info"]["latest_block_time"], "2023-11-14T22:13:20Z");
     assert_eq!(rpc::status_page(&test.chain.view()), status);
@@ -380,8 +460,10 @@ fn a_node_tells_about_itself() {
     let config = result(&test, "EXPERIMENTAL_protocol_config", json!({"finality": "optimistic"}));
     let runtime = &config["runtime_config"];
     assert_eq!(runtime["storage_amount_per_byte"], "10000000000000000000");
-    assert_eq!(runtime["transaction_costs"]["action_creation_config"]["transfer_cost"]["execution"],
-        115_123_062_500u64);
+    assert_eq!(
+        runtime["transaction_costs"]["action_creation_config"]["transfer_cost"]["execution"],
+        115_123_062_500u64
+    );
     assert_eq!(runtime["wasm_config"]["limit_config"]["yield_timeout_length_in_blocks"], 200);
 }
 
@@ -397,4 +479,28 @@ fn blocks_are_skipped_on_request() {
     assert_eq!(test.chain.view().height(), 20);
     assert_eq!(body["result"], json!({}));
     assert!(test.chain.view().account(&id("near")).is_some());
+}
+
+#[test]
+fn answers_parse_as_the_types_that_clients_use() {
+    use near_jsonrpc_primitives::types;
+    fn parses<T: serde::de::DeserializeOwned>(value: Value) {
+        if let Err(error) = serde_json::from_value::<T>(value.clone()) {
+            panic!("{error}: {value}");
+        }
+    }
+    let mut test = TestChain::new();
+    let transaction = transfer(&mut test);
+    let params = json!({"signed_tx_base64": encoded(&transaction), "wait_until": "FINAL"});
+    let (_, sent) = send(&mut test, "send_tx", params);
+    parses::<types::transactions::RpcTransactionResponse>(sent["result"].clone());
+    let params = json!({"finality": "final", "request_type": "view_account", "account_id": "near"});
+    parses::<types::query::RpcQueryResponse>(result(&test, "query", params));
+    parses::<types::blocks::RpcBlockResponse>(result(&test, "block", json!({"finality": "final"})));
+    parses::<types::status::RpcStatusResponse>(result(&test, "status", json!([])));
+    parses::<types::gas_price::RpcGasPriceResponse>(result(&test, "gas_price", json!([null])));
+    parses::<types::validator::RpcValidatorResponse>(result(&test, "validators", json!([null])));
+    parses::<types::network_info::RpcNetworkInfoResponse>(result(&test, "network_info", json!([])));
+    let (_, failed) = error(&test, "block", json!({"block_id": 5_000}));
+    parses::<near_jsonrpc_primitives::errors::RpcError>(failed);
 }

@@ -4,7 +4,7 @@ use chain::near_primitives::errors::ActionErrorKind;
 use chain::near_primitives::hash::CryptoHash;
 use chain::near_primitives::transaction::Action;
 use chain::near_primitives::types::Gas;
-use chain::near_primitives::views::{ActionView, ReceiptEnumView};
+use chain::near_primitives::views::{ActionView, FinalExecutionStatus, ReceiptEnumView};
 use chain::{FAN_OUT_LIMIT, SignerFault, TIMEOUT_MESSAGE};
 use queue::derivation::derive_public_key;
 use queue::digest::{Crypto, Hash, Native};
@@ -99,8 +99,7 @@ fn the_views_agree_with_each_other() {
     let test = TestChain::new();
     for domain in [0, 1] {
         let args = json!({"path": PATH, "predecessor": "client.near", "domain_id": domain});
-        let derived: PublicKey =
-            view(&test, "derived_public_key", args).as_str().unwrap().parse().unwrap();
+        let derived: PublicKey = view(&test, "derived_public_key", args).as_str().unwrap().parse().unwrap();
         assert_eq!(Some(derived), derive_public_key(&root(&test, domain), "client.near", PATH));
     }
     assert_eq!(view(&test, "config", json!({}))["sign_call_gas_attachment_requirement_tera_gas"], 15);
@@ -188,13 +187,11 @@ fn a_halted_signer_refuses_at_once() {
 #[test]
 fn identical_requests_share_one_answer_up_to_the_limit() {
     let mut test = TestChain::new();
-    let hashes: Vec<_> = (0..=FAN_OUT_LIMIT)
-        .map(|_| test.submit("client.near", SIGNER, sign_call(&ecdsa([6; 32]), 1)))
-        .collect();
+    let hashes: Vec<_> =
+        (0..=FAN_OUT_LIMIT).map(|_| test.submit("client.near", SIGNER, sign_call(&ecdsa([6; 32]), 1))).collect();
     test.settle();
     let (full, served) = hashes.split_last().unwrap();
-    let answers: std::collections::BTreeSet<_> =
-        served.iter().map(|hash| value(&test.outcome(hash))).collect();
+    let answers: std::collections::BTreeSet<_> = served.iter().map(|hash| value(&test.outcome(hash))).collect();
     assert_eq!(answers.len(), 1);
     assert!(panic_message(&failure(&test.outcome(full))).contains("PendingRequestQueueFull"));
 }
@@ -226,12 +223,11 @@ fn too_little_gas_is_refused_and_change_comes_back() {
 
     let outcome = test.run("client.near", SIGNER, sign_call(&ecdsa([1; 32]), 1_000));
     value(&outcome);
-    let status =
-        test.chain.view().transaction_status(&outcome.transaction_outcome.id).expect("it is known");
+    let status = test.chain.view().transaction_status(&outcome.transaction_outcome.id).expect("it is known");
     let change = status.receipts.iter().any(|receipt| match &receipt.receipt {
-        ReceiptEnumView::Action { actions, .. } => actions.iter().any(|action| {
-            matches!(action, ActionView::Transfer { deposit } if deposit.as_yoctonear() == 999)
-        }),
+        ReceiptEnumView::Action { actions, .. } => actions
+            .iter()
+            .any(|action| matches!(action, ActionView::Transfer { deposit } if deposit.as_yoctonear() == 999)),
         _ => false,
     });
     assert!(change, "{:?}", status.receipts);
@@ -261,4 +257,30 @@ fn a_pending_request_is_shown_until_it_is_answered() {
     assert_eq!(pending["data_id"].as_array().unwrap().len(), 32);
     test.settle();
     assert_eq!(view(&test, "get_pending_request", json!({ "request": request })), Value::Null);
+}
+
+#[test]
+fn a_retry_is_answered_in_time_although_the_first_answer_is_still_on_its_way() {
+    let mut test = TestChain::new();
+    test.chain.script_signer(SignerFault::AnswerAfterBlocks(1_000));
+    let first = test.submit("client.near", SIGNER, sign_call(&ecdsa([6; 32]), 1));
+    while !matches!(test.chain.view().outcome(&first).map(|outcome| outcome.status), Some(status) if is_over(&status)) {
+        let at = test.chain.next_block_at(test.now_ns()).unwrap();
+        let diff = test.chain.make_block(at.max(test.now_ns()));
+        test.persist(diff);
+    }
+    assert!(panic_message(&failure(&test.outcome(&first))).contains(TIMEOUT_MESSAGE));
+    let asked_ns = test.now_ns();
+    let again = test.submit("client.near", SIGNER, sign_call(&ecdsa([6; 32]), 1));
+    while test.now_ns() < asked_ns + SIGNER_DELAY_NS + 2_000_000_000 {
+        let at = test.chain.next_block_at(test.now_ns()).unwrap();
+        let diff = test.chain.make_block(at.max(test.now_ns()));
+        test.persist(diff);
+    }
+    let response: Value = serde_json::from_slice(&value(&test.outcome(&again))).unwrap();
+    assert!(verifies_ecdsa(&test, &response, [6; 32]));
+}
+
+fn is_over(status: &FinalExecutionStatus) -> bool {
+    matches!(status, FinalExecutionStatus::SuccessValue(_) | FinalExecutionStatus::Failure(_))
 }

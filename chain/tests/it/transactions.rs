@@ -2,18 +2,19 @@
 
 use chain::near_primitives::account::{AccessKey, AccessKeyPermission, FunctionCallPermission};
 use chain::near_primitives::action::{
-    AddKeyAction, CreateAccountAction, DeleteAccountAction, DeleteKeyAction, DeployContractAction,
-    StakeAction, TransferAction,
+    AddKeyAction, CreateAccountAction, DeleteAccountAction, DeleteKeyAction, DeployContractAction, StakeAction,
+    TransferAction,
 };
-use chain::near_primitives::errors::{
-    ActionErrorKind, ActionsValidationError, InvalidAccessKeyError, InvalidTxError,
-};
+use chain::near_primitives::errors::{ActionErrorKind, ActionsValidationError, InvalidAccessKeyError, InvalidTxError};
 use chain::near_primitives::hash::CryptoHash;
 use chain::near_primitives::transaction::Action;
 use chain::near_primitives::types::Balance;
 
+use chain::near_primitives::views::FinalExecutionStatus;
+use chain::{Chain, ChainError, SignerGenesis};
+
 use crate::contracts;
-use crate::harness::{NEAR, TestChain, call, failure, id, key, key_from, sign, value};
+use crate::harness::{NEAR, SIGNER, TestChain, call, failure, genesis, id, key, key_from, sign, value};
 
 fn transfer(yocto: u128) -> Action {
     Action::Transfer(TransferAction { deposit: Balance::from_yoctonear(yocto) })
@@ -49,11 +50,8 @@ fn a_transfer_costs_what_the_recorded_node_charged() {
 #[test]
 fn an_account_is_created_as_the_recorded_node_did_it() {
     let mut test = TestChain::new();
-    let actions = vec![
-        Action::CreateAccount(CreateAccountAction {}),
-        transfer(50 * NEAR),
-        add_key(AccessKey::full_access()),
-    ];
+    let actions =
+        vec![Action::CreateAccount(CreateAccountAction {}), transfer(50 * NEAR), add_key(AccessKey::full_access())];
     let outcome = test.run("alice.near", "probe.alice.near", actions);
     assert_eq!(outcome.transaction_outcome.outcome.gas_burnt.as_gas(), 4_174_947_687_500);
     let account = test.chain.view().account(&id("probe.alice.near")).unwrap();
@@ -147,14 +145,11 @@ fn what_is_wrong_with_a_transaction_is_said() {
 #[test]
 fn actions_that_the_chain_lacks_are_refused_by_name() {
     let mut test = TestChain::new();
-    let stake = Action::Stake(Box::new(StakeAction {
-        stake: Balance::from_yoctonear(1),
-        public_key: key().public_key(),
-    }));
+    let stake =
+        Action::Stake(Box::new(StakeAction { stake: Balance::from_yoctonear(1), public_key: key().public_key() }));
     let error = test.refused("alice.near", "alice.near", vec![stake]);
     let InvalidTxError::ActionsValidation(ActionsValidationError::UnsupportedProtocolFeature {
-        protocol_feature,
-        ..
+        protocol_feature, ..
     }) = error
     else {
         panic!("{error:?}");
@@ -240,8 +235,7 @@ fn keys_come_and_go_and_a_deleted_account_leaves_its_balance() {
     let outcome = test.run("alice.near", "alice.near", vec![add_key(AccessKey::full_access())]);
     assert!(matches!(failure(&outcome), ActionErrorKind::AddKeyAlreadyExists { .. }));
     assert_eq!(test.chain.view().access_keys(&id("alice.near")).len(), 2);
-    let delete =
-        || Action::DeleteKey(Box::new(DeleteKeyAction { public_key: key_from(&[9; 32]).public_key() }));
+    let delete = || Action::DeleteKey(Box::new(DeleteKeyAction { public_key: key_from(&[9; 32]).public_key() }));
     test.run("alice.near", "alice.near", vec![delete()]);
     let outcome = test.run("alice.near", "alice.near", vec![delete()]);
     assert!(matches!(failure(&outcome), ActionErrorKind::DeleteKeyDoesNotExist { .. }));
@@ -279,4 +273,40 @@ fn a_transaction_that_became_invalid_in_the_pool_says_why() {
     let view = test.chain.view();
     assert!(view.outcome(&two).is_none());
     assert!(matches!(view.rejection(&two), Some(InvalidTxError::NotEnoughBalance { .. })));
+}
+
+#[test]
+fn a_block_stops_at_its_gas_limit_and_the_rest_waits() {
+    let mut test = TestChain::new();
+    let calls = 600;
+    let hashes: Vec<_> =
+        (0..calls).map(|_| test.submit("alice.near", SIGNER, vec![call("latest_key_version", b"", 0)])).collect();
+    test.block();
+    test.block();
+    let finished = |test: &TestChain| {
+        let done = |hash: &&CryptoHash| matches!(test.outcome(hash).status, FinalExecutionStatus::SuccessValue(_));
+        hashes.iter().filter(done).count()
+    };
+    let at_once = finished(&test);
+    assert!((200..calls).contains(&at_once), "{at_once}");
+    assert_eq!(test.chain.next_block_at(0), Some(0));
+    test.settle();
+    assert_eq!(finished(&test), calls);
+}
+
+#[test]
+fn genesis_is_checked() {
+    let mut twice = genesis();
+    twice.accounts.push(twice.accounts[0].clone());
+    assert!(matches!(Chain::from_genesis(twice), Err(ChainError::DuplicateAccount { .. })));
+    let mut rich = genesis();
+    rich.accounts[0].balance_yocto = u128::MAX;
+    assert!(matches!(Chain::from_genesis(rich), Err(ChainError::SupplyTooLarge)));
+    let mut newer = genesis();
+    newer.protocol_version = 85;
+    assert!(matches!(Chain::from_genesis(newer), Err(ChainError::ProtocolVersion { found: 85, .. })));
+    let mut long = genesis();
+    let account_id = id(&"s".repeat(64));
+    long.signer = Some(SignerGenesis { account_id, delay_ns: 0 });
+    assert!(matches!(Chain::from_genesis(long), Err(ChainError::SignerName { .. })));
 }

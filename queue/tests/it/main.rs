@@ -5,5 +5,6 @@ mod decoding;
 mod identity;
 mod log;
 mod privacy;
+mod simulation;
 mod trie;
 mod vectors;

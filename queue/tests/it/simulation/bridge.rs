@@ -1,0 +1,101 @@
+//! The bridge contract and the signer, by their specification: one checkpoint per shard and
+//! height, for ever. Honest nodes never ask for what it would refuse, so that it panics instead.
+
+use k256::ecdsa::SigningKey;
+use k256::elliptic_curve::PrimeField;
+use k256::{Scalar, SecretKey};
+use queue::attestation::{AttestationKind, ChainSignature, attestation_digest, shard_path};
+use queue::checkpoint::Checkpoint;
+use queue::contract::TipView;
+use queue::derivation::tweak;
+use queue::digest::{Hash, Native};
+use queue::ids::{BridgeDomain, ShardId};
+use queue::limits::CHECKPOINT_AHEAD_NS_MAX;
+use queue::trust::{Curve, PublicKey, TrustRoot};
+use std::collections::BTreeMap;
+
+/// The contract's state.
+#[derive(Default)]
+pub struct Bridge {
+    tips: BTreeMap<ShardId, TipView>,
+    before: BTreeMap<ShardId, TipView>,
+}
+
+fn root_secret() -> Scalar {
+    *SecretKey::from_slice(&[42; 32]).expect("a scalar").to_nonzero_scalar()
+}
+
+fn signing_key(secret: Scalar) -> SigningKey {
+    SigningKey::from_bytes(&secret.to_repr()).expect("not zero")
+}
+
+/// What every node pins.
+pub fn trust() -> TrustRoot {
+    let point = signing_key(root_secret()).verifying_key().to_sec1_point(false);
+    let key = PublicKey::Secp256k1(point.as_bytes()[1..].try_into().expect("x and y"));
+    let domain = BridgeDomain {
+        network: "simulation".parse().expect("a valid network"),
+        bridge: "bridge.near".parse().expect("a valid account"),
+        instance: Hash([4; 32]),
+    };
+    TrustRoot { domain, secp256k1: Some(key), ed25519: None }
+}
+
+impl Bridge {
+    /// A shard's tip.
+    pub fn tip(&self, shard: &ShardId) -> Option<TipView> {
+        self.tips.get(shard).cloned()
+    }
+
+    /// The tip before that, as an RPC server shows it that lags behind.
+    pub fn tip_before(&self, shard: &ShardId) -> Option<TipView> {
+        self.before.get(shard).cloned()
+    }
+
+    /// Records a checkpoint as `attest` does, or finds it recorded.
+    ///
+    /// Whether it is the tip: an old request that comes late finds that the shard has moved on.
+    pub fn record(&mut self, checkpoint: &Checkpoint, block_ns: u64) -> bool {
+        let hash = checkpoint.hash::<Native>();
+        if let Some(tip) = self.tips.get_mut(&checkpoint.shard) {
+            if tip.hash == hash {
+                tip.attempts += 1;
+                return true;
+            }
+            let of = &tip.checkpoint;
+            if checkpoint.height < of.height {
+                return false;
+            }
+            assert_eq!(checkpoint.height, of.height + 1, "two checkpoints at one height, or one left out");
+            assert_eq!(checkpoint.previous, tip.hash, "a fork");
+            assert!(tip.signature.is_some(), "sealed while the one before was pending");
+            assert!(checkpoint.time_ns >= of.time_ns, "time fell");
+        } else {
+            assert_eq!(checkpoint.height, 0, "the first checkpoint");
+        }
+        checkpoint.check().expect("a checkpoint that contradicts itself nowhere");
+        assert_eq!(checkpoint.domain, trust().domain);
+        assert!(checkpoint.time_ns <= block_ns + CHECKPOINT_AHEAD_NS_MAX, "ahead of NEAR");
+        let tip = TipView { checkpoint: checkpoint.clone(), hash, signature: None, attempts: 1 };
+        if let Some(before) = self.tips.insert(checkpoint.shard.clone(), tip) {
+            self.before.insert(checkpoint.shard.clone(), before);
+        }
+        true
+    }
+
+    /// Signs the tip, once recorded, and stores the signature.
+    pub fn sign(&mut self, checkpoint: &Checkpoint) -> ChainSignature {
+        let domain = &checkpoint.domain;
+        let path = shard_path(domain, &checkpoint.shard, checkpoint.key_epoch);
+        let tweak = Scalar::from_repr(tweak(domain.bridge.as_str(), &path).into()).expect("a scalar");
+        let root = checkpoint.hash::<Native>();
+        let digest = attestation_digest::<Native>(AttestationKind::Shard, domain, &root, Curve::Secp256k1);
+        let (signature, recovery_id) = signing_key(root_secret() + tweak).sign_prehash_recoverable(&digest.0);
+        let rs = <[u8; 64]>::from(signature.to_bytes());
+        let signature = ChainSignature::Secp256k1 { rs, recovery_id: recovery_id.to_byte() };
+        let tip = self.tips.get_mut(&checkpoint.shard).expect("recorded before it is signed");
+        assert_eq!(tip.hash, root, "only the tip is signed");
+        tip.signature = Some(signature.clone());
+        signature
+    }
+}

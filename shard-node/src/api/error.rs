@@ -1,0 +1,140 @@
+//! Errors of the local API: an HTTP status, a stable code for programs, a text for people.
+
+use super::types::{ErrorBody, ErrorResponse};
+use crate::driver::{Ended, InboxError, WaitError};
+use axum::Json;
+use axum::extract::rejection::{JsonRejection, PathRejection, QueryRejection};
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use queue::engine::{EnqueueError, ProveError};
+use queue::store::StoreError;
+
+/// When a caller who came too early may try again, in milliseconds.
+const RETRY_MS: u64 = 1_000;
+
+/// An answer that is an error.
+#[derive(Debug)]
+pub(super) struct Failure {
+    status: StatusCode,
+    pub(super) body: ErrorBody,
+}
+
+impl Failure {
+    pub(super) fn new(status: StatusCode, code: &str, message: impl ToString) -> Self {
+        let body = ErrorBody { code: code.to_owned(), message: message.to_string(), retry_ms: None };
+        Failure { status, body }
+    }
+
+    fn retry_in(mut self, retry_ms: u64) -> Self {
+        self.body.retry_ms = Some(retry_ms);
+        self
+    }
+
+    /// A request that makes no sense.
+    pub(super) fn bad_request(message: impl ToString) -> Self {
+        Failure::new(StatusCode::BAD_REQUEST, "bad_request", message)
+    }
+}
+
+impl IntoResponse for Failure {
+    fn into_response(self) -> Response {
+        (self.status, Json(ErrorResponse { error: self.body })).into_response()
+    }
+}
+
+impl From<EnqueueError> for Failure {
+    fn from(error: EnqueueError) -> Self {
+        let (status, code) = match &error {
+            EnqueueError::Kind(_) => (StatusCode::BAD_REQUEST, "kind_not_accepted"),
+            EnqueueError::Sender { .. } => (StatusCode::FORBIDDEN, "sender_not_yours"),
+            EnqueueError::Local(_) => (StatusCode::BAD_REQUEST, "receiver_is_local"),
+            EnqueueError::NearHasNoLane(_) => (StatusCode::NOT_FOUND, "near_has_no_lane"),
+            EnqueueError::Starting => (StatusCode::SERVICE_UNAVAILABLE, "starting"),
+            EnqueueError::UnknownShard(_) => (StatusCode::NOT_FOUND, "unknown_shard"),
+            EnqueueError::LaneClosed(_) => (StatusCode::FORBIDDEN, "lane_closed"),
+            EnqueueError::Frozen { .. } => (StatusCode::CONFLICT, "lane_frozen"),
+            EnqueueError::TooLarge { .. } => (StatusCode::PAYLOAD_TOO_LARGE, "too_large"),
+            EnqueueError::Busy { .. } => (StatusCode::TOO_MANY_REQUESTS, "busy"),
+        };
+        let failure = Failure::new(status, code, &error);
+        match error {
+            EnqueueError::Busy { retry_ms, .. } => failure.retry_in(retry_ms),
+            EnqueueError::Starting => failure.retry_in(RETRY_MS),
+            _ => failure,
+        }
+    }
+}
+
+impl From<Ended> for Failure {
+    fn from(error: Ended) -> Self {
+        Failure::new(StatusCode::SERVICE_UNAVAILABLE, "shutting_down", error)
+    }
+}
+
+impl From<StoreError> for Failure {
+    fn from(error: StoreError) -> Self {
+        Failure::new(StatusCode::INTERNAL_SERVER_ERROR, "store_failed", error)
+    }
+}
+
+impl From<InboxError> for Failure {
+    fn from(error: InboxError) -> Self {
+        match error {
+            InboxError::Store(error) => error.into(),
+            InboxError::TooMany(_) => Failure::new(StatusCode::TOO_MANY_REQUESTS, "busy", error).retry_in(RETRY_MS),
+        }
+    }
+}
+
+impl From<WaitError> for Failure {
+    fn from(error: WaitError) -> Self {
+        match error {
+            WaitError::NoLane(_) => Failure::new(StatusCode::NOT_FOUND, "no_lane", error),
+            WaitError::NotAccepted { .. } => Failure::new(StatusCode::NOT_FOUND, "not_accepted", error),
+            WaitError::TooMany(_) => Failure::new(StatusCode::TOO_MANY_REQUESTS, "busy", error).retry_in(RETRY_MS),
+        }
+    }
+}
+
+impl From<ProveError> for Failure {
+    fn from(error: ProveError) -> Self {
+        match error {
+            ProveError::NoLane(_) => Failure::new(StatusCode::NOT_FOUND, "no_lane", error),
+            ProveError::NotThere { .. } => Failure::new(StatusCode::NOT_FOUND, "not_there", error).retry_in(RETRY_MS),
+            ProveError::CatchingUp { .. } => {
+                Failure::new(StatusCode::SERVICE_UNAVAILABLE, "catching_up", error).retry_in(RETRY_MS)
+            }
+            ProveError::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<JsonRejection> for Failure {
+    fn from(rejection: JsonRejection) -> Self {
+        match rejection.status() {
+            StatusCode::PAYLOAD_TOO_LARGE => Failure::new(
+                StatusCode::PAYLOAD_TOO_LARGE,
+                "too_large",
+                format!("the request body is longer than {} bytes: send fewer messages at once", super::BODY_BYTES_MAX),
+            ),
+            _ => Failure::bad_request(rejection.body_text()),
+        }
+    }
+}
+
+impl From<QueryRejection> for Failure {
+    fn from(rejection: QueryRejection) -> Self {
+        Failure::bad_request(rejection.body_text())
+    }
+}
+
+impl From<PathRejection> for Failure {
+    fn from(rejection: PathRejection) -> Self {
+        Failure::bad_request(rejection.body_text())
+    }
+}
+
+/// Answers requests for anything that isn't there.
+pub(super) async fn not_found() -> Failure {
+    Failure::new(StatusCode::NOT_FOUND, "not_found", "no such resource: specs/api.md lists what there is")
+}

@@ -1,0 +1,188 @@
+//! JSON of the local API, as server and client both use it.
+
+use crate::driver::NearState;
+use queue::codec;
+use queue::engine::Status;
+use queue::ids::{AccountId, ShardId};
+use queue::message::Tombstone;
+use serde::{Deserialize, Serialize};
+
+/// A message to send.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NewMessage {
+    /// The account that is spoken to.
+    pub to: AccountId,
+    /// The account that speaks; the shard's own if left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub from: Option<AccountId>,
+    /// The content, in base64.
+    #[serde(rename = "payload_base64", with = "codec::base64_bytes")]
+    pub payload: Vec<u8>,
+}
+
+/// Body of `POST /v1/messages`: one message, or many, sent in this order.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum SendRequest {
+    /// Many messages: answered with a [`SendResponse`].
+    Many {
+        /// At most [`super::BATCH_MESSAGES_MAX`].
+        messages: Vec<NewMessage>,
+    },
+    /// One message: answered with a [`SentMessage`], or an error.
+    One(NewMessage),
+}
+
+/// A message that was accepted: it is durable at its source, and will arrive.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SentMessage {
+    /// The destination.
+    pub peer: ShardId,
+    /// Its nonce in the lane.
+    pub nonce: u64,
+    /// When it was durable, in nanoseconds since the Unix epoch.
+    pub accepted_at_ns: u64,
+}
+
+/// Answer to many messages.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SendResponse {
+    /// One result for each message, in order.
+    pub results: Vec<SendResult>,
+}
+
+/// What became of one of many messages.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum SendResult {
+    /// Accepted.
+    Sent(SentMessage),
+    /// Refused; the others are not affected.
+    Refused {
+        /// Why.
+        error: ErrorBody,
+    },
+}
+
+/// An error, as answers carry it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ErrorBody {
+    /// For programs; doesn't change between versions.
+    pub code: String,
+    /// For people.
+    pub message: String,
+    /// When to try again, in milliseconds, if that may help.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retry_ms: Option<u64>,
+}
+
+/// Body of every answer that is an error.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ErrorResponse {
+    /// The error.
+    pub error: ErrorBody,
+}
+
+/// Query of `GET /v1/inbox`.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct InboxQuery {
+    /// Position of the first message.
+    #[serde(default)]
+    pub from: u64,
+    /// Most messages, 1 to [`super::INBOX_MESSAGES_MAX`].
+    pub limit: Option<usize>,
+    /// How long to wait for a message, in milliseconds.
+    #[serde(default)]
+    pub wait_ms: u64,
+}
+
+/// Answer to `GET /v1/inbox`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct InboxResponse {
+    /// The messages, in the order of delivery.
+    pub entries: Vec<InboxMessage>,
+    /// The `from` that continues after them.
+    pub next: u64,
+}
+
+/// A message of the inbox, or what stands in its place.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct InboxMessage {
+    /// Position in the inbox, from 0, over all lanes.
+    pub position: u64,
+    /// The source.
+    pub peer: ShardId,
+    /// Its nonce in the lane.
+    pub nonce: u64,
+    /// What it says, unless it is a tombstone.
+    #[serde(flatten)]
+    pub message: Option<InboxContent>,
+    /// Why its nonce was settled without it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tombstone: Option<Tombstone>,
+    /// When it was durable here, in nanoseconds since the Unix epoch; `null` if that was before
+    /// the node's start.
+    pub durable_at_ns: Option<u64>,
+}
+
+/// What a message says.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct InboxContent {
+    /// The account that spoke.
+    pub sender: AccountId,
+    /// The account that is spoken to.
+    pub receiver: AccountId,
+    /// The content, in base64.
+    #[serde(rename = "payload_base64", with = "codec::base64_bytes")]
+    pub payload: Vec<u8>,
+}
+
+/// Query of `GET /v1/lanes/{peer}/wait`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct WaitQuery {
+    /// The message's nonce in the lane to the peer.
+    pub nonce: u64,
+    /// What to wait for.
+    pub state: crate::driver::Milestone,
+    /// How long, in milliseconds.
+    #[serde(default)]
+    pub wait_ms: u64,
+}
+
+/// Answer to `GET /v1/lanes/{peer}/wait`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WaitResponse {
+    /// Whether the message has come so far.
+    pub reached: bool,
+    /// What its lane waits for, if it hasn't.
+    pub waiting_for: Option<String>,
+}
+
+/// Answer to `GET /v1/status`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StatusResponse {
+    /// The software's version.
+    pub version: String,
+    /// Milliseconds since the node's start.
+    pub uptime_ms: u64,
+    /// NEAR, as the node reaches it.
+    pub near: NearStatus,
+    /// The engine's state.
+    #[serde(flatten)]
+    pub engine: Status,
+}
+
+/// NEAR, as the node reaches it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NearStatus {
+    /// Address of the RPC server.
+    pub rpc: String,
+    /// The bridge contract's account.
+    pub bridge: String,
+    /// Whether it answers.
+    #[serde(flatten)]
+    pub state: NearState,
+}

@@ -1,0 +1,144 @@
+//! A client of a node's local API: what the command line talks through.
+
+use crate::api::types::{
+    ErrorBody, ErrorResponse, InboxQuery, InboxResponse, NewMessage, SendRequest, SendResponse, SentMessage,
+    StatusResponse, WaitQuery, WaitResponse,
+};
+use crate::home::{Home, HomeError};
+use queue::ids::ShardId;
+use queue::proof::MessageProof;
+use reqwest::{Method, RequestBuilder};
+use serde::de::DeserializeOwned;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+/// How long connecting may take: the node is on this machine.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// How long an answer may take beyond what was asked to be waited.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// Why a node gave no answer, or not the one that was hoped for.
+#[derive(Debug, thiserror::Error)]
+pub enum ClientError {
+    /// The home can't be read.
+    #[error(transparent)]
+    Home(#[from] HomeError),
+    /// Nobody listens.
+    #[error("no node answers at {address}: start it with `shard-node run --home {home}`")]
+    NotRunning {
+        /// Where it should listen.
+        address: SocketAddr,
+        /// Its home.
+        home: String,
+    },
+    /// The node refused, and says why.
+    #[error("{}", .0.message)]
+    Refused(ErrorBody),
+    /// Something else answers, or the connection broke.
+    #[error("the node at {address} gave no valid answer: {reason}; does the home belong to the node that runs there?")]
+    Answer {
+        /// The node's address.
+        address: SocketAddr,
+        /// What failed.
+        reason: String,
+    },
+}
+
+/// A client of one node.
+#[derive(Debug, Clone)]
+pub struct Client {
+    http: reqwest::Client,
+    address: SocketAddr,
+    token: String,
+    home: String,
+}
+
+impl Client {
+    /// A client of the node that runs, or should run, in `home`.
+    ///
+    /// # Errors
+    /// [`ClientError::Home`].
+    pub fn of_home(home: &Home) -> Result<Self, ClientError> {
+        let config = home.read_config()?;
+        Client::new(config.api_addr, home.read_token()?, home.root().display().to_string())
+    }
+
+    fn new(address: SocketAddr, token: String, home: String) -> Result<Self, ClientError> {
+        // A proxy has no business between a node and its own user.
+        let http = reqwest::Client::builder().no_proxy().connect_timeout(CONNECT_TIMEOUT).build();
+        let http = http.map_err(|error| ClientError::Answer { address, reason: error.to_string() })?;
+        Ok(Client { http, address, token, home })
+    }
+
+    /// Sends one message, and returns when it is durable.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn send(&self, message: NewMessage) -> Result<SentMessage, ClientError> {
+        self.answer(self.request(Method::POST, "/v1/messages").json(&SendRequest::One(message)), 0).await
+    }
+
+    /// Sends many messages in this order, and returns when those that were accepted are durable.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn send_many(&self, messages: Vec<NewMessage>) -> Result<SendResponse, ClientError> {
+        self.answer(self.request(Method::POST, "/v1/messages").json(&SendRequest::Many { messages }), 0).await
+    }
+
+    /// Reads the inbox.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn inbox(&self, query: &InboxQuery) -> Result<InboxResponse, ClientError> {
+        self.answer(self.request(Method::GET, "/v1/inbox").query(query), query.wait_ms).await
+    }
+
+    /// Asks for the node's state.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn status(&self) -> Result<StatusResponse, ClientError> {
+        self.answer(self.request(Method::GET, "/v1/status"), 0).await
+    }
+
+    /// Waits until a message to `peer` has come so far.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn wait(&self, peer: &ShardId, query: &WaitQuery) -> Result<WaitResponse, ClientError> {
+        let path = format!("/v1/lanes/{peer}/wait");
+        self.answer(self.request(Method::GET, &path).query(query), query.wait_ms).await
+    }
+
+    /// The file that proves a received message.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn prove(&self, lane: &ShardId, nonce: u64) -> Result<MessageProof, ClientError> {
+        self.answer(self.request(Method::GET, &format!("/v1/proofs/{lane}/{nonce}")), 0).await
+    }
+
+    fn request(&self, method: Method, path: &str) -> RequestBuilder {
+        self.http.request(method, format!("http://{}{path}", self.address)).bearer_auth(&self.token)
+    }
+
+    async fn answer<T: DeserializeOwned>(&self, request: RequestBuilder, wait_ms: u64) -> Result<T, ClientError> {
+        let invalid = |reason: String| ClientError::Answer { address: self.address, reason };
+        let timeout = ANSWER_TIMEOUT.saturating_add(Duration::from_millis(wait_ms));
+        let response = request.timeout(timeout).send().await.map_err(|error| match error.is_connect() {
+            true => ClientError::NotRunning { address: self.address, home: self.home.clone() },
+            false => invalid(error.to_string()),
+        })?;
+        let status = response.status();
+        let body = response.bytes().await.map_err(|error| invalid(error.to_string()))?;
+        if status.is_success() {
+            return serde_json::from_slice(&body).map_err(|error| invalid(error.to_string()));
+        }
+        match serde_json::from_slice(&body) {
+            Ok(ErrorResponse { error }) => Err(ClientError::Refused(error)),
+            Err(_) => Err(invalid(format!("HTTP {status}"))),
+        }
+    }
+}

@@ -1,0 +1,419 @@
+//! The loop around the engine, on a thread of its own: any number of inputs, one commit, then what
+//! is durable goes out.
+//!
+//! The engine never waits for the network, and the network never sees what isn't durable.
+
+mod command;
+mod durability;
+mod waiters;
+
+pub use command::{
+    Accepted, AttestTotals, Delivered, DriverHandle, Ended, InboxError, InboxRange, Milestone, NearState, NodeState,
+    SentMessage, WaitError,
+};
+
+use crate::near::{NearEvent, Signed};
+use crate::transport::{Link, PeerEvent};
+use command::{Command, answer};
+use durability::{PendingReplies, SyncTimes};
+use queue::checkpoint::Checkpoint;
+use queue::contract::{ShardStatus, ShardView};
+use queue::digest::Hash;
+use queue::engine::{AttestFailure, Config, Direction, Engine, Now, Output, RegisteredShard, Stop};
+use queue::ids::ShardId;
+use queue::store::{Store, StoreError};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime};
+use tokio::runtime::Handle;
+use tokio::sync::{Notify, mpsc, oneshot};
+use waiters::Waiters;
+
+/// Commands that may wait for the driver; further callers wait to hand theirs in.
+const COMMANDS_MAX: usize = 256;
+
+/// Inputs that are handled before a commit, if so many are there: 256 frames of 64 KiB are 16 MiB.
+const INPUTS_PER_TURN: usize = 256;
+
+/// Most bytes of messages in one answer from the inbox (one message may be as long by itself).
+const INBOX_BYTES_MAX: usize = 4 * 1024 * 1024;
+
+/// What the driver needs from the world outside.
+#[derive(Debug)]
+pub enum Request {
+    /// Ask NEAR for the shard's tip; the answer is [`NearEvent::Tip`].
+    FetchTip,
+    /// Ask NEAR for the registered shards; the answer is [`NearEvent::Registry`].
+    RefreshRegistry,
+    /// Endorse and attest; the answer is an [`AttestOutcome`]. One at a time.
+    Attest(Checkpoint),
+    /// Accept and dial these shards: their lanes exist.
+    SetPeers(Vec<ShardView>),
+}
+
+/// What became of a [`Request::Attest`].
+#[derive(Debug)]
+pub struct AttestOutcome {
+    /// The checkpoint's hash.
+    pub checkpoint: Hash,
+    /// The signature, or why there is none.
+    pub result: Result<Signed, AttestFailure>,
+}
+
+/// Where the driver's inputs come from, and where its requests go.
+#[derive(Debug)]
+pub struct Channels {
+    /// From the transport.
+    pub peers: mpsc::Receiver<PeerEvent>,
+    /// From the watcher of NEAR.
+    pub near: mpsc::Receiver<NearEvent>,
+    /// Answers to [`Request::Attest`].
+    pub attested: mpsc::Receiver<AttestOutcome>,
+    /// Told by the store whenever more is durable.
+    pub durable: Arc<Notify>,
+    /// What the driver needs. Unbounded, because the engine bounds it: one attestation at a time.
+    pub requests: mpsc::UnboundedSender<Request>,
+}
+
+/// Why a node stops by itself.
+#[derive(Debug, thiserror::Error)]
+pub enum NodeStop {
+    /// The engine can't go on.
+    #[error(transparent)]
+    Engine(#[from] Stop),
+    /// The RPC server shows another bridge than the pinned one.
+    #[error("{0}: nothing of that server is believed; check near_rpc and trust in the home's configuration")]
+    WrongTrust(String),
+}
+
+/// The engine and all that it is connected to.
+#[derive(Debug)]
+pub struct Driver<S> {
+    engine: Engine<S>,
+    clock: Clock,
+    commands: mpsc::Receiver<Command>,
+    channels: Channels,
+    sessions: BTreeMap<ShardId, (u64, Link)>,
+    near: NearState,
+    replies: PendingReplies,
+    waiters: Waiters,
+    refreshes: Vec<oneshot::Sender<()>>,
+    times: SyncTimes,
+}
+
+/// One input.
+enum Input {
+    Command(Command),
+    Peer(PeerEvent),
+    Near(NearEvent),
+    Attested(AttestOutcome),
+    /// More is durable, or a timer is due.
+    Wake,
+}
+
+impl<S: Store> Driver<S> {
+    /// A driver of the engine that `store` holds.
+    ///
+    /// # Errors
+    /// As [`Engine::open`].
+    pub fn open(config: Config, store: S, channels: Channels) -> Result<(Self, DriverHandle), Stop> {
+        let clock = Clock::new();
+        let engine = Engine::open(config, store, clock.now())?;
+        let (sender, commands) = mpsc::channel(COMMANDS_MAX);
+        let times = SyncTimes::new(engine.durable());
+        let driver = Driver {
+            engine,
+            clock,
+            commands,
+            channels,
+            sessions: BTreeMap::new(),
+            near: NearState::default(),
+            replies: PendingReplies::default(),
+            waiters: Waiters::default(),
+            refreshes: Vec::new(),
+            times,
+        };
+        Ok((driver, DriverHandle { commands: sender }))
+    }
+
+    /// Runs until [`DriverHandle::shut_down`]. To be called on a thread of its own: commits wait
+    /// for the disk. What was committed last is durable when the store has been dropped.
+    ///
+    /// # Errors
+    /// [`NodeStop`] says why the node can't go on.
+    pub fn run(mut self, runtime: &Handle) -> Result<(), NodeStop> {
+        self.settle()?;
+        loop {
+            let mut next = Some(runtime.block_on(self.next_input()));
+            for left in (0..INPUTS_PER_TURN).rev() {
+                match next.take() {
+                    None => break,
+                    Some(Input::Command(Command::Shutdown)) => return self.settle(),
+                    Some(input) => self.handle(input)?,
+                }
+                if left > 0 {
+                    next = self.ready_input(left % 2 == 0);
+                }
+            }
+            self.settle()?;
+        }
+    }
+
+    /// Waits for an input or a timer.
+    async fn next_input(&mut self) -> Input {
+        let due = self.engine.poll_timeout().map(|(mono_ns, _)| self.clock.instant(mono_ns));
+        let timer = async move {
+            match due {
+                Some(instant) => tokio::time::sleep_until(instant.into()).await,
+                None => std::future::pending().await,
+            }
+        };
+        let channels = &mut self.channels;
+        // A sender that is gone has nothing more to say; only the loss of all handles ends the node.
+        tokio::select! {
+            command = self.commands.recv() => Input::Command(command.unwrap_or(Command::Shutdown)),
+            Some(event) = channels.peers.recv() => Input::Peer(event),
+            Some(event) = channels.near.recv() => Input::Near(event),
+            Some(outcome) = channels.attested.recv() => Input::Attested(outcome),
+            () = channels.durable.notified() => Input::Wake,
+            () = timer => Input::Wake,
+        }
+    }
+
+    /// An input that is there already: the few from NEAR first, then callers and peers in turn.
+    fn ready_input(&mut self, peers_first: bool) -> Option<Input> {
+        let (commands, channels) = (&mut self.commands, &mut self.channels);
+        if let Ok(event) = channels.near.try_recv() {
+            return Some(Input::Near(event));
+        }
+        if let Ok(outcome) = channels.attested.try_recv() {
+            return Some(Input::Attested(outcome));
+        }
+        let mut command = || commands.try_recv().ok().map(Input::Command);
+        let mut event = || channels.peers.try_recv().ok().map(Input::Peer);
+        if peers_first { event().or_else(command) } else { command().or_else(event) }
+    }
+
+    fn handle(&mut self, input: Input) -> Result<(), NodeStop> {
+        match input {
+            Input::Command(command) => self.handle_command(command),
+            Input::Peer(event) => self.handle_peer(event),
+            Input::Near(event) => self.handle_near(event)?,
+            Input::Attested(AttestOutcome { checkpoint, result }) => {
+                match &result {
+                    Ok(signed) => self.near.attested.add(signed.gas),
+                    Err(failure) => tracing::warn!(%checkpoint, %failure, "a checkpoint has no signature yet"),
+                }
+                let result = result.map(|signed| signed.signature);
+                self.engine.handle_attest_result(checkpoint, result, self.clock.now());
+            }
+            Input::Wake => {}
+        }
+        Ok(())
+    }
+
+    fn handle_command(&mut self, command: Command) {
+        match command {
+            Command::Enqueue { requests, reply } => {
+                let results = requests.into_iter().map(|request| self.engine.handle_enqueue(request)).collect();
+                self.replies.push(results, reply);
+            }
+            Command::Status { reply } => {
+                let state = NodeState { engine: self.engine.status(), near: self.near.clone() };
+                answer(reply, state);
+            }
+            Command::Inbox { range, reply } => match read_inbox(&self.engine, &self.times, range) {
+                Ok(messages) if messages.is_empty() && range.wait => self.waiters.add_inbox(range, reply),
+                result => answer(reply, result.map_err(InboxError::from)),
+            },
+            Command::Wait { message, milestone, reply } => self.waiters.add_milestone(message, milestone, reply),
+            Command::Prove { source, nonce, reply } => answer(reply, self.engine.prove(&source, nonce)),
+            Command::RefreshRegistry { reply } => {
+                self.request(Request::RefreshRegistry);
+                self.refreshes.retain(|reply| !reply.is_closed());
+                self.refreshes.push(reply);
+            }
+            // `run` ends before it gets here.
+            Command::Shutdown => {}
+        }
+    }
+
+    fn handle_peer(&mut self, event: PeerEvent) {
+        match event {
+            PeerEvent::Connected { peer, session, link } => {
+                if self.sessions.get(&peer).is_some_and(|(newer, _)| *newer > session) {
+                    return;
+                }
+                if self.sessions.insert(peer.clone(), (session, link)).is_some() {
+                    self.engine.handle_disconnected(&peer);
+                }
+                self.engine.handle_connected(&peer);
+            }
+            PeerEvent::Frame { peer, session, lane, body } => {
+                if !self.is_current(&peer, session) {
+                    return;
+                }
+                let result = match lane {
+                    Direction::Outbound => self.engine.handle_receiver_frame(&peer, &body),
+                    Direction::Inbound => self.engine.handle_sender_frame(&peer, &body, self.clock.now()),
+                };
+                if let Err(error) = result {
+                    tracing::warn!(%error, "dropping the connection");
+                    if let Some((_, link)) = self.sessions.remove(&peer) {
+                        link.close(&error.reason);
+                    }
+                    self.engine.handle_disconnected(&peer);
+                }
+            }
+            PeerEvent::Disconnected { peer, session } => {
+                if self.is_current(&peer, session) {
+                    self.sessions.remove(&peer);
+                    self.engine.handle_disconnected(&peer);
+                }
+            }
+        }
+    }
+
+    fn is_current(&self, peer: &ShardId, session: u64) -> bool {
+        self.sessions.get(peer).is_some_and(|(current, _)| *current == session)
+    }
+
+    fn handle_near(&mut self, event: NearEvent) -> Result<(), NodeStop> {
+        match event {
+            NearEvent::BlockTime(block_time_ns) => {
+                if !self.near.reachable {
+                    tracing::info!("NEAR is reachable");
+                }
+                let attested = self.near.attested;
+                self.near =
+                    NearState { reachable: true, final_block_time_ns: Some(block_time_ns), last_error: None, attested };
+                self.engine.handle_near_time(block_time_ns, self.clock.now());
+            }
+            NearEvent::Registry(mut shards) => {
+                shards.retain(|shard| shard.status == ShardStatus::Active);
+                self.engine.handle_registry(shards.iter().map(registered).collect());
+                self.request(Request::SetPeers(shards));
+                self.answer_refreshes();
+            }
+            NearEvent::Tip(tip) => self.engine.handle_tip(tip, self.clock.now())?,
+            NearEvent::Unreachable(reason) => {
+                if self.near.reachable || self.near.last_error.is_none() {
+                    tracing::warn!(reason, "NEAR is not reachable; the node stays up and keeps trying");
+                }
+                self.near.reachable = false;
+                self.near.last_error = Some(reason);
+                self.answer_refreshes();
+            }
+            NearEvent::WrongTrust(reason) => return Err(NodeStop::WrongTrust(reason)),
+        }
+        Ok(())
+    }
+
+    fn answer_refreshes(&mut self) {
+        for reply in self.refreshes.drain(..) {
+            answer(reply, ());
+        }
+    }
+
+    /// Closes the turn, and lets out what is durable.
+    fn settle(&mut self) -> Result<(), NodeStop> {
+        let now = self.clock.now();
+        self.engine.handle_timeout(now);
+        self.engine.commit(now)?;
+        let durable = self.engine.poll_durable()?;
+        let now = self.clock.now();
+        if self.times.note(durable, now.unix_ns) {
+            self.replies.answer(durable, now.unix_ns, &self.times);
+            let (engine, times) = (&self.engine, &self.times);
+            self.waiters.look_at_inbox(|range| read_inbox(engine, times, range));
+        }
+        // Answers without any message taken wait for no turn.
+        self.replies.answer(durable, now.unix_ns, &self.times);
+        self.pour();
+        if self.waiters.wants_status() {
+            self.waiters.look_at_lanes(&self.engine.status());
+        }
+        Ok(())
+    }
+
+    fn pour(&mut self) {
+        while let Some(output) = self.engine.poll_output() {
+            match output {
+                Output::Frame { peer, lane, bytes } => {
+                    if let Some((_, link)) = self.sessions.get(&peer) {
+                        link.send(lane, bytes);
+                    }
+                }
+                Output::Attest(checkpoint) => self.request(Request::Attest(checkpoint)),
+                Output::FetchTip => self.request(Request::FetchTip),
+            }
+        }
+    }
+
+    fn request(&self, request: Request) {
+        // Nobody serves requests any more only when the node is shutting down.
+        drop(self.channels.requests.send(request));
+    }
+}
+
+fn registered(shard: &ShardView) -> RegisteredShard {
+    RegisteredShard {
+        shard: shard.shard.clone(),
+        incarnation: shard.incarnation,
+        key_epoch: shard.key_epoch,
+        epoch_first_height: shard.epoch_first_height,
+    }
+}
+
+/// Reads a part of the inbox, as far as one answer holds.
+fn read_inbox<S: Store>(
+    engine: &Engine<S>,
+    times: &SyncTimes,
+    range: InboxRange,
+) -> Result<Vec<Delivered>, StoreError> {
+    let mut messages: Vec<Delivered> = Vec::new();
+    let mut room = INBOX_BYTES_MAX;
+    let mut from = range.from;
+    while messages.len() < range.limit && room > 0 {
+        let entries = engine.inbox(from, room)?;
+        let Some(last) = entries.last() else { break };
+        from = last.position.saturating_add(1);
+        let bytes: usize = entries.iter().map(|entry| entry.content.as_ref().map_or(0, Vec::len)).sum();
+        room = room.saturating_sub(bytes);
+        let delivered = |entry: queue::engine::InboxEntry| {
+            let durable_at_ns = times.of(entry.turn);
+            Delivered { entry, durable_at_ns }
+        };
+        messages.extend(entries.into_iter().map(delivered));
+    }
+    messages.truncate(range.limit);
+    Ok(messages)
+}
+
+/// The two clocks of [`Now`].
+#[derive(Debug)]
+struct Clock {
+    start: Instant,
+}
+
+impl Clock {
+    fn new() -> Self {
+        Clock { start: Instant::now() }
+    }
+
+    fn now(&self) -> Now {
+        let mono_ns = nanoseconds(self.start.elapsed());
+        let unix_ns = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, nanoseconds);
+        Now { mono_ns, unix_ns }
+    }
+
+    fn instant(&self, mono_ns: u64) -> Instant {
+        let at = self.start.checked_add(Duration::from_nanos(mono_ns));
+        at.unwrap_or_else(|| self.start + Duration::from_secs(u64::from(u32::MAX)))
+    }
+}
+
+/// Saturates after 584 years.
+fn nanoseconds(duration: Duration) -> u64 {
+    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
+}

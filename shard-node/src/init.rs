@@ -1,0 +1,320 @@
+//! Makes a node's home and registers its shard. Every step is skipped if an earlier run has done
+//! it, so that an interrupted run is finished by the next.
+
+use crate::config::{BACKLOG_BYTES_MAX_DEFAULT, Config, LanesConfig, NEAR_POLL_MS_DEFAULT};
+use crate::home::{self, HOME_FORMAT, Home, HomeError};
+use crate::keys::Keys;
+use crate::localnet::{Credentials, ROOT_ACCOUNT};
+use crate::near::{NearClient, NearError, Registration, RegistrationError, Sponsor, disagreement};
+use queue::contract::ShardStatus;
+use queue::ids::{AccountId, ShardId};
+use queue::trust::TrustRoot;
+use serde::Serialize;
+use std::collections::BTreeMap;
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, UdpSocket};
+use std::path::{Path, PathBuf};
+
+/// The network whose nodes are all on one machine: their addresses are published unasked.
+const LOCALNET: &str = "localnet";
+
+/// What `init` is told.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// The home to make.
+    pub home: PathBuf,
+    /// The shard that it serves.
+    pub shard: ShardId,
+    /// Address of a NEAR RPC server.
+    pub near_rpc: String,
+    /// The file of the trust root to pin.
+    pub trust: PathBuf,
+    /// The account that shall own the shard; by default one below the credentials' account.
+    pub owner: Option<AccountId>,
+    /// A key file with which the owner's account is made, or the owner's own.
+    pub credentials: Option<PathBuf>,
+    /// Where peers' connections arrive; by default a free loopback port.
+    pub p2p_addr: Option<SocketAddr>,
+    /// Where the local API listens; by default a free loopback port.
+    pub api_addr: Option<SocketAddr>,
+    /// Addresses that the bridge contract lists; on localnet the node's own by default.
+    pub addresses: Vec<String>,
+}
+
+/// What `init` has made.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Initialised {
+    /// The home.
+    pub home: PathBuf,
+    /// The shard.
+    pub shard: ShardId,
+    /// The account that owns it, or shall.
+    pub owner: AccountId,
+    /// Public member key.
+    pub member_key: String,
+    /// Public transport key.
+    pub transport_key: String,
+    /// Public NEAR access key.
+    pub near_key: String,
+    /// Where peers' connections arrive.
+    pub p2p_addr: SocketAddr,
+    /// Where the local API listens.
+    pub api_addr: SocketAddr,
+    /// Addresses that the bridge contract lists.
+    pub addresses: Vec<String>,
+    /// Whether the shard is registered and active.
+    pub active: bool,
+    /// What the owner has to run where its credentials are, if it isn't.
+    pub commands: Vec<String>,
+}
+
+/// Why there is no initialised home.
+#[derive(Debug, thiserror::Error)]
+pub enum InitError {
+    /// A file can't be used.
+    #[error(transparent)]
+    Home(#[from] HomeError),
+    /// The home is another one's.
+    #[error(
+        "home {home} exists, and its {what} is {found}, not {asked}: \
+         use another --home, or run init with what the home was made with"
+    )]
+    HomeExists {
+        /// The home.
+        home: PathBuf,
+        /// What differs.
+        what: &'static str,
+        /// What the home has.
+        found: String,
+        /// What was asked for.
+        asked: String,
+    },
+    /// The home belongs to an embedded network.
+    #[error("{0} is the home of a localnet: give the node a --home of its own")]
+    LocalnetHome(PathBuf),
+    /// NEAR can't be asked.
+    #[error(transparent)]
+    Near(#[from] NearError),
+    /// The server is of another bridge.
+    #[error("{reason} ({url}); check --near and --trust")]
+    WrongTrust {
+        /// What differs.
+        reason: String,
+        /// The server's address.
+        url: String,
+    },
+    /// Nothing says who shall own the shard.
+    #[error("who shall own shard {0}? name a NEAR account with --owner, or give its key file with --credentials")]
+    NoOwner(ShardId),
+    /// The default owner's name can't be one.
+    #[error("{0} is no account id: name the owner with --owner")]
+    OwnerName(String),
+    /// The shard can't be registered.
+    #[error(transparent)]
+    Registration(#[from] RegistrationError),
+    /// No port can be had.
+    #[error("no free port on {ip}: {source}", ip = Ipv4Addr::LOCALHOST)]
+    Port {
+        /// What failed.
+        source: io::Error,
+    },
+}
+
+/// Makes the home and registers the shard, as far as credentials are at hand. `step` is told what
+/// is being done.
+///
+/// # Errors
+/// [`InitError`].
+pub async fn init(options: Options, step: impl Fn(&str)) -> Result<Initialised, InitError> {
+    let trust = read_trust(&options.trust)?;
+    let client = NearClient::new(&options.near_rpc, &trust.domain.bridge)?;
+    step("comparing the bridge with the pinned trust root");
+    if let Some(reason) = disagreement(&trust, &client.trust().await?) {
+        return Err(InitError::WrongTrust { reason, url: options.near_rpc });
+    }
+    let sponsor = read_sponsor(&options, &trust)?;
+    let home = Home::at(&options.home);
+    if home.root().join("localnet.json").exists() {
+        return Err(InitError::LocalnetHome(options.home));
+    }
+    let owner = match existing_config(&home)? {
+        Some(config) => config.owner,
+        None => owner(&options, sponsor.as_ref())?,
+    };
+    home.create()?;
+    let _lock = home.lock()?;
+    step("making the keys");
+    let keys = ensure_keys(&home)?;
+    let config = ensure_config(&home, &options, &trust, owner)?;
+    let registration = Registration {
+        client,
+        owner: config.owner.clone(),
+        node_key: keys.near.public_key(),
+        args: Registration::args(
+            config.shard.clone(),
+            keys.member_public(),
+            keys.transport_public(),
+            config.addresses.clone(),
+        ),
+    };
+    let active = register(&registration, sponsor.as_ref(), &keys, &step).await?;
+    let network = trust.domain.network.as_str();
+    Ok(Initialised {
+        home: options.home,
+        shard: config.shard,
+        owner: config.owner,
+        member_key: keys.member_public().to_string(),
+        transport_key: keys.transport_public().to_string(),
+        near_key: keys.near.public_key().to_string(),
+        p2p_addr: config.p2p_addr,
+        api_addr: config.api_addr,
+        addresses: config.addresses,
+        active,
+        commands: if active { Vec::new() } else { registration.near_cli_commands(network) },
+    })
+}
+
+/// Reads a trust root from the file to pin.
+///
+/// # Errors
+/// [`HomeError::Io`] without the file, [`HomeError::Malformed`] if it isn't a trust root.
+pub fn read_trust(path: &Path) -> Result<TrustRoot, HomeError> {
+    let malformed = |reason: String| HomeError::Malformed {
+        path: path.to_owned(),
+        reason: format!("this is no trust root: {reason}"),
+    };
+    let trust: TrustRoot =
+        serde_json::from_str(&home::read_bounded(path)?).map_err(|error| malformed(error.to_string()))?;
+    trust.checked().map_err(|error| malformed(error.to_string()))
+}
+
+/// The given credentials, or those that a localnet has left beside its trust root.
+fn read_sponsor(options: &Options, trust: &TrustRoot) -> Result<Option<Sponsor>, InitError> {
+    let beside = || {
+        let folder = options.trust.parent()?;
+        let path = Credentials::path(folder, trust.domain.network.as_str(), ROOT_ACCOUNT);
+        path.exists().then_some(path)
+    };
+    let Some(path) = options.credentials.clone().or_else(beside) else { return Ok(None) };
+    let malformed = |reason: String| HomeError::Malformed {
+        path: path.clone(),
+        reason: format!("this is no key file of near-cli: {reason}"),
+    };
+    let credentials: Credentials =
+        serde_json::from_str(&home::read_bounded(&path)?).map_err(|error| malformed(error.to_string()))?;
+    let account = credentials.account_id.as_str();
+    let account: AccountId = account.parse().map_err(|_| malformed(format!("{account} is no account id")))?;
+    Ok(Some(Sponsor { account, key: credentials.private_key }))
+}
+
+fn owner(options: &Options, sponsor: Option<&Sponsor>) -> Result<AccountId, InitError> {
+    if let Some(owner) = &options.owner {
+        return Ok(owner.clone());
+    }
+    let sponsor = sponsor.ok_or_else(|| InitError::NoOwner(options.shard.clone()))?;
+    let name = format!("{}.{}", options.shard, sponsor.account);
+    name.parse().map_err(|_| InitError::OwnerName(name))
+}
+
+fn existing_config(home: &Home) -> Result<Option<Config>, HomeError> {
+    if home.config_path().exists() { home.read_config().map(Some) } else { Ok(None) }
+}
+
+fn ensure_keys(home: &Home) -> Result<Keys, HomeError> {
+    if !home.token_path().exists() {
+        home.write_token()?;
+    }
+    if home.keys_path().exists() {
+        return home.read_keys();
+    }
+    let keys = Keys::generate()?;
+    home.write_keys(&keys)?;
+    Ok(keys)
+}
+
+fn ensure_config(home: &Home, options: &Options, trust: &TrustRoot, owner: AccountId) -> Result<Config, InitError> {
+    if let Some(config) = existing_config(home)? {
+        check_same(home, &config, options, trust)?;
+        return Ok(config);
+    }
+    let p2p_addr = options.p2p_addr.map_or_else(free_udp_port, Ok)?;
+    let api_addr = options.api_addr.map_or_else(free_tcp_port, Ok)?;
+    let mut addresses = options.addresses.clone();
+    if addresses.is_empty() && trust.domain.network.as_str() == LOCALNET {
+        addresses.push(p2p_addr.to_string());
+    }
+    let config = Config {
+        format: HOME_FORMAT,
+        shard: options.shard.clone(),
+        owner,
+        near_rpc: options.near_rpc.clone(),
+        near_poll_ms: NEAR_POLL_MS_DEFAULT,
+        trust: trust.clone(),
+        p2p_addr,
+        api_addr,
+        addresses,
+        peers: BTreeMap::new(),
+        lanes: LanesConfig::default(),
+        backlog_bytes_max: BACKLOG_BYTES_MAX_DEFAULT,
+    };
+    home.write_config(&config)?;
+    Ok(config)
+}
+
+/// A home is finished only with what it was begun with.
+fn check_same(home: &Home, config: &Config, options: &Options, trust: &TrustRoot) -> Result<(), InitError> {
+    let differs = |what: &'static str, found: String, asked: String| {
+        Err(InitError::HomeExists { home: home.root().to_owned(), what, found, asked })
+    };
+    if config.shard != options.shard {
+        return differs("shard", config.shard.to_string(), options.shard.to_string());
+    }
+    if config.trust != *trust {
+        let name = |trust: &TrustRoot| format!("{} (instance {})", trust.domain.bridge, trust.domain.instance);
+        return differs("trust root", name(&config.trust), name(trust));
+    }
+    if config.near_rpc != options.near_rpc {
+        return differs("NEAR server", config.near_rpc.clone(), options.near_rpc.clone());
+    }
+    match &options.owner {
+        Some(owner) if *owner != config.owner => differs("owner", config.owner.to_string(), owner.to_string()),
+        _ => Ok(()),
+    }
+}
+
+/// Registers as far as the credentials go; says whether the shard is active.
+async fn register(
+    registration: &Registration,
+    sponsor: Option<&Sponsor>,
+    keys: &Keys,
+    step: &impl Fn(&str),
+) -> Result<bool, InitError> {
+    step("looking the shard up");
+    let registered = registration.registered().await?;
+    if let Some(sponsor) = sponsor {
+        step("making the owner's account");
+        registration.ensure_owner(sponsor).await?;
+        if registered.is_none() {
+            step("reserving the shard's name");
+            registration.reserve(sponsor).await?;
+        }
+    } else {
+        match registered {
+            Some(view) if view.status == ShardStatus::Active => return Ok(true),
+            _ => return Ok(false),
+        }
+    }
+    step("waiting for the signer's key");
+    registration.activate(&keys.near).await?;
+    Ok(true)
+}
+
+fn free_udp_port() -> Result<SocketAddr, InitError> {
+    let bound = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).and_then(|socket| socket.local_addr());
+    bound.map_err(|source| InitError::Port { source })
+}
+
+fn free_tcp_port() -> Result<SocketAddr, InitError> {
+    let bound = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).and_then(|socket| socket.local_addr());
+    bound.map_err(|source| InitError::Port { source })
+}

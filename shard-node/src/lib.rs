@@ -1,0 +1,21 @@
+//! The node of a private shard: daemon and command line.
+//!
+//! The thin shell around the sans-IO engine of `queue`: sockets, disk, clock, NEAR's JSON-RPC and
+//! people. It decides nothing about messages, and never imports the bridge contract: NEAR is
+//! reached through JSON-RPC only, so that localnet, testnet and mainnet differ by configuration.
+
+pub mod api;
+pub mod cli;
+pub mod client;
+pub mod config;
+pub mod daemon;
+pub mod demo;
+pub mod driver;
+pub mod home;
+pub mod init;
+pub mod keys;
+pub mod localnet;
+pub mod near;
+pub mod store;
+pub mod telemetry;
+pub mod transport;

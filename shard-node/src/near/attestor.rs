@@ -1,0 +1,117 @@
+//! Endorses a checkpoint as a member of the shard, and has the bridge contract attest it.
+
+use super::{Actor, NearError, Outcome, TransactError};
+use ed25519_dalek::{Signer as _, SigningKey};
+use near_primitives::types::Balance;
+use queue::attestation::ChainSignature;
+use queue::checkpoint::Checkpoint;
+use queue::codec;
+use queue::contract::{AttestArgs, AttestResult, Endorsement, ShardView, method};
+use queue::digest::Native;
+use queue::engine::AttestFailure;
+use queue::ids::ShardId;
+use queue::statement::{Statement, StatementScope};
+use queue::trust::PublicKey;
+use serde::{Deserialize, Serialize};
+
+/// Gas attached to `attest`, in Tgas. The contract takes at least 35 and passes the rest on to the
+/// signer, whose requirement of 15 can be raised by vote: this leaves room for 80. Unused gas
+/// comes back.
+const ATTEST_TGAS: u64 = 100;
+
+/// Gas that attesting burnt, in gas units.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct AttestGas {
+    /// By the bridge contract itself: call and callback.
+    pub contract: u64,
+    /// By the signer.
+    pub signer: u64,
+}
+
+/// A signed checkpoint.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Signed {
+    /// The chain signature, verified by the contract.
+    pub signature: ChainSignature,
+    /// What it took.
+    pub gas: AttestGas,
+}
+
+/// One member of a shard, and the account that pays for its transactions.
+#[derive(Debug)]
+pub struct Attestor {
+    actor: Actor,
+    member: SigningKey,
+    shard: ShardId,
+}
+
+impl Attestor {
+    /// The member of `shard` with the key `member`.
+    pub fn new(actor: Actor, member: SigningKey, shard: ShardId) -> Self {
+        Attestor { actor, member, shard }
+    }
+
+    /// Endorses `checkpoint` and has it signed. May be repeated at any time, with the same
+    /// checkpoint.
+    ///
+    /// # Errors
+    /// [`AttestFailure`].
+    pub async fn attest(&self, checkpoint: Checkpoint) -> Result<Signed, AttestFailure> {
+        let registered = self.actor.client().shard(&self.shard).await.map_err(unavailable)?;
+        let registered = registered.ok_or_else(|| {
+            AttestFailure::Rejected(format!("shard {} is not registered with the bridge", self.shard))
+        })?;
+        let endorsement = self.endorse(&checkpoint, &registered)?;
+        let args = codec::encode(&AttestArgs { checkpoint, endorsements: vec![endorsement] });
+        let outcome = self.actor.call_bridge(method::ATTEST, args, ATTEST_TGAS, Balance::ZERO).await;
+        let outcome = outcome.map_err(|error| match error {
+            TransactError::Near(_) | TransactError::NoOutcome { .. } => AttestFailure::Unavailable(error.to_string()),
+            TransactError::NoKey { .. } | TransactError::Refused { .. } => AttestFailure::Rejected(error.to_string()),
+        })?;
+        let gas = self.gas(&outcome);
+        tracing::debug!(?gas, "attest was executed");
+        let bytes = outcome.result.map_err(AttestFailure::Rejected)?;
+        match serde_json::from_slice(&bytes) {
+            Ok(AttestResult::Attested { signature }) => Ok(Signed { signature, gas }),
+            Ok(AttestResult::Failed) => Err(AttestFailure::Unavailable(signer_reason(&outcome.failures))),
+            Err(error) => Err(AttestFailure::Rejected(format!("the result of attest is unknown: {error}"))),
+        }
+    }
+
+    /// What ran on the bridge's account, and what on neither its nor the caller's.
+    fn gas(&self, outcome: &Outcome) -> AttestGas {
+        let (bridge, caller) = (self.actor.client().bridge(), self.actor.account());
+        let mut gas = AttestGas::default();
+        for (account, burnt) in outcome.gas_burnt.iter().filter(|(account, _)| *account != caller) {
+            *(if account == bridge { &mut gas.contract } else { &mut gas.signer }) += burnt;
+        }
+        gas
+    }
+
+    fn endorse(&self, checkpoint: &Checkpoint, registered: &ShardView) -> Result<Endorsement, AttestFailure> {
+        let own = PublicKey::Ed25519(self.member.verifying_key().to_bytes());
+        let index = registered.members.iter().position(|member| *member == own);
+        let member = index.and_then(|index| u16::try_from(index).ok()).ok_or_else(|| {
+            AttestFailure::Rejected(format!(
+                "the member key {own} of this home is not a member of shard {}",
+                self.shard
+            ))
+        })?;
+        let scope = StatementScope {
+            domain: checkpoint.domain.clone(),
+            shard: self.shard.clone(),
+            members_version: registered.members_version,
+        };
+        let statement = Statement::Endorse { checkpoint: checkpoint.hash::<Native>() };
+        Ok(Endorsement { member, signature: self.member.sign(&statement.signed_bytes(&scope)).to_bytes() })
+    }
+}
+
+fn unavailable(error: NearError) -> AttestFailure {
+    AttestFailure::Unavailable(error.to_string())
+}
+
+/// The contract's callback never learns why the signer failed; the receipt says it.
+fn signer_reason(failures: &[String]) -> String {
+    failures.first().cloned().unwrap_or_else(|| "its answer was no valid signature of the shard's key".to_owned())
+}

@@ -1,0 +1,8 @@
+//! The node's parts from outside.
+#![allow(clippy::unwrap_used)]
+
+mod api;
+mod localnet;
+mod near;
+mod store;
+mod verify;

@@ -1,0 +1,56 @@
+"""contract.json: the arguments of `attest`, and the JSON that the contract's callers read."""
+
+import ed25519
+import records
+from cases.statements import SEED, signed_bytes
+from fixtures import DOMAIN, attest, derived_key, make_checkpoint, near_key, shard_path
+from hashing import seeded
+from records import checkpoint_hash
+
+
+def vectors() -> dict:
+    first = make_checkpoint(DOMAIN, "alpha", 0, seeded("heads"))
+    scope = {"domain": DOMAIN, "shard": "alpha", "members_version": 0}
+    endorsement = ed25519.sign(SEED, signed_bytes(scope, {"endorse": {"checkpoint": checkpoint_hash(first).hex()}}))
+    arguments = {"checkpoint": first, "endorsements": [{"member": 0, "signature": endorsement.hex()}]}
+    signature = attest(first, "secp256k1")["signature"]
+    subject = {"shard": "alpha", "height": 0, "hash": checkpoint_hash(first).hex()}
+    member = near_key("ed25519", ed25519.public_key(SEED))
+    key = near_key("secp256k1", derived_key("secp256k1", DOMAIN["bridge"], shard_path(DOMAIN, "alpha", 0)))
+    events = [
+        ("shard_reserved", {"shard": "alpha", "owner": "alpha.test.near"}),
+        ("shard_activated", {"shard": "alpha", "key_epoch": 0, "public_key": key}),
+        ("shard_activation_failed", {"shard": "alpha"}),
+        ("attested", subject | {"signature": signature}),
+        ("attestation_failed", subject | {"reason": "signer_failed"}),
+        ("attestation_failed", subject | {"reason": "unknown_answer"}),
+        ("attestation_failed", subject | {"reason": "wrong_signature"}),
+    ]
+    return {
+        "about": "Borsh arguments of attest; JSON of results, views and events.",
+        "attest_args": [{"args": arguments, "bytes": records.attest_args(arguments).hex()}],
+        "attest_results": [{"status": "attested", "signature": signature}, {"status": "failed"}],
+        "tip_views": [
+            {"checkpoint": first, "hash": subject["hash"], "signature": None, "attempts": 1},
+            {"checkpoint": first, "hash": subject["hash"], "signature": signature, "attempts": 2},
+        ],
+        "shard_views": [
+            {
+                "shard": "alpha",
+                "owner": "alpha.test.near",
+                "status": "active",
+                "members": [member],
+                "threshold": 1,
+                "members_version": 0,
+                "transport_keys": [member],
+                "addresses": ["127.0.0.1:4001"],
+                "curve": "secp256k1",
+                "key_epoch": 0,
+                "epoch_first_height": 0,
+                "incarnation": 0,
+                "public_key": key,
+                "balance_yocto": "1000000000000000000000000",
+            }
+        ],
+        "events": [{"event": name, "data": [data]} for name, data in events],
+    }
