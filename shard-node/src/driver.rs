@@ -323,11 +323,10 @@ impl<S: Store> Driver<S> {
         let durable = self.engine.poll_durable()?;
         let now = self.clock.now();
         if self.times.note(durable, now.unix_ns) {
-            self.replies.answer(durable, now.unix_ns, &self.times);
             let (engine, times) = (&self.engine, &self.times);
             self.waiters.look_at_inbox(|range| read_inbox(engine, times, range));
         }
-        // Answers without any message taken wait for no turn.
+        // Every time: an answer to messages of which none was taken waits for no turn.
         self.replies.answer(durable, now.unix_ns, &self.times);
         self.pour();
         if self.waiters.wants_status() {

@@ -32,12 +32,12 @@ const TOKEN_BYTES: usize = 32;
 #[derive(Debug, thiserror::Error)]
 pub enum HomeError {
     /// A file or folder can't be read or written.
-    #[error("{path}: {source}")]
+    #[error("{path}: {error}")]
     Io {
         /// The file or folder.
         path: PathBuf,
         /// What failed.
-        source: io::Error,
+        error: io::Error,
     },
     /// There is no home.
     #[error("no home at {0}: make one with `shard-node init --home {0}`")]
@@ -190,7 +190,7 @@ impl Home {
     /// A folder without a configuration is no home.
     fn missing(&self, error: HomeError) -> HomeError {
         match error {
-            HomeError::Io { source, .. } if source.kind() == io::ErrorKind::NotFound => {
+            HomeError::Io { error, .. } if error.kind() == io::ErrorKind::NotFound => {
                 HomeError::Missing(self.root.clone())
             }
             error => error,
@@ -263,8 +263,8 @@ pub fn write_private(path: &Path, bytes: &[u8]) -> Result<(), HomeError> {
     write().map_err(|error| at(path, error))
 }
 
-fn at(path: &Path, source: io::Error) -> HomeError {
-    HomeError::Io { path: path.to_owned(), source }
+fn at(path: &Path, error: io::Error) -> HomeError {
+    HomeError::Io { path: path.to_owned(), error }
 }
 
 #[cfg(test)]

@@ -113,10 +113,10 @@ pub enum InitError {
     #[error(transparent)]
     Registration(#[from] RegistrationError),
     /// No port can be had.
-    #[error("no free port on {ip}: {source}", ip = Ipv4Addr::LOCALHOST)]
+    #[error("no free port on {ip}: {error}", ip = Ipv4Addr::LOCALHOST)]
     Port {
         /// What failed.
-        source: io::Error,
+        error: io::Error,
     },
 }
 
@@ -311,10 +311,10 @@ async fn register(
 
 fn free_udp_port() -> Result<SocketAddr, InitError> {
     let bound = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).and_then(|socket| socket.local_addr());
-    bound.map_err(|source| InitError::Port { source })
+    bound.map_err(|error| InitError::Port { error })
 }
 
 fn free_tcp_port() -> Result<SocketAddr, InitError> {
     let bound = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).and_then(|socket| socket.local_addr());
-    bound.map_err(|source| InitError::Port { source })
+    bound.map_err(|error| InitError::Port { error })
 }

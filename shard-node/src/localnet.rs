@@ -78,12 +78,12 @@ pub enum LocalnetError {
     )]
     PortTaken(SocketAddr),
     /// The address can't be listened on.
-    #[error("can't listen on {addr}: {source}; choose another --rpc-addr")]
+    #[error("can't listen on {addr}: {error}; choose another --rpc-addr")]
     Listen {
         /// The address.
         addr: SocketAddr,
         /// What failed.
-        source: io::Error,
+        error: io::Error,
     },
     /// The chain's files can't be opened.
     #[error(transparent)]
@@ -226,9 +226,9 @@ async fn listen(addr: SocketAddr, last: &Path) -> Result<(TcpListener, SocketAdd
         },
         None => TcpListener::bind(addr).await,
     };
-    let failed = |source: io::Error| match source.kind() {
+    let failed = |error: io::Error| match error.kind() {
         io::ErrorKind::AddrInUse => LocalnetError::PortTaken(addr),
-        _ => LocalnetError::Listen { addr, source },
+        _ => LocalnetError::Listen { addr, error },
     };
     let listener = bound.map_err(failed)?;
     let bound = listener.local_addr().map_err(failed)?;

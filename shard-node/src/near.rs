@@ -14,7 +14,11 @@ pub use registration::{Registration, RegistrationError, Sponsor};
 pub use transact::{Actor, Outcome, TransactError, sign_transaction};
 pub use watcher::{NearEvent, Watcher, watch};
 
-use near_jsonrpc_client::errors::{JsonRpcError, JsonRpcServerError, JsonRpcServerResponseStatusError};
+use near_jsonrpc_client::errors::JsonRpcTransportRecvError::PayloadRecvError;
+use near_jsonrpc_client::errors::JsonRpcTransportSendError::PayloadSendError;
+use near_jsonrpc_client::errors::{
+    JsonRpcError, JsonRpcServerError, JsonRpcServerResponseStatusError, RpcTransportError,
+};
 use near_jsonrpc_client::methods::query::RpcQueryError;
 use near_jsonrpc_client::{JsonRpcClient, methods};
 use near_jsonrpc_primitives::types::query::QueryResponseKind;
@@ -330,12 +334,16 @@ fn is_timeout<E>(error: &JsonRpcError<E>) -> bool {
     matches!(status, JsonRpcServerResponseStatusError::TimeoutError)
 }
 
-/// The innermost error: the outer ones only say that something was sent.
-fn root_cause(error: &dyn std::error::Error) -> String {
-    let mut cause = error;
+/// The innermost error: the outer ones only say that something was sent or received.
+fn root_cause<E: std::error::Error>(error: &JsonRpcError<E>) -> String {
+    let http = match error {
+        JsonRpcError::TransportError(RpcTransportError::SendError(PayloadSendError(error))) => error,
+        JsonRpcError::TransportError(RpcTransportError::RecvError(PayloadRecvError(error))) => error,
+        error => return error.to_string(),
+    };
+    let mut cause: &dyn std::error::Error = http;
     while let Some(source) = cause.source() {
         cause = source;
     }
-    let text = cause.to_string();
-    if text.is_empty() { error.to_string() } else { text }
+    cause.to_string()
 }

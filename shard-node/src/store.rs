@@ -2,8 +2,8 @@
 //!
 //! sled's `flush` waits for the page cache only (`sync_file_range`), so a second handle on its log
 //! file is synced after it: a turn counts as durable after that, never before. One thread does
-//! both for whatever has been applied by then. No value is longer than [`VALUE_BYTES_MAX`]: sled
-//! moves long ones to files of their own, which it never syncs.
+//! both for whatever has been applied by then. Values are short and segments long, because sled
+//! moves what exceeds a quarter of a segment to a file of its own, which it never syncs.
 
 mod rows;
 mod sync;
@@ -19,9 +19,14 @@ use sync::Syncer;
 /// Format of the rows; raised when they change.
 pub const STORE_FORMAT: u32 = 1;
 
-/// Longest value in the tree, in bytes. sled keeps a value inline up to a quarter of its segment
-/// of 512 KiB; half of that leaves room for keys and page headers.
+/// Longest value in the tree, in bytes: chunks of this length are sled's best case.
 const VALUE_BYTES_MAX: usize = 60 * 1024;
+
+/// Length of sled's segments, in bytes, and a quarter of it the most that sled writes as one item.
+/// The largest item is a leaf of the tree: 17 values before it is split, 3 more after a merge.
+const SEGMENT_BYTES: usize = 8 * 1024 * 1024;
+
+const _: () = assert!(20 * (VALUE_BYTES_MAX + 1024) < SEGMENT_BYTES / 4);
 
 /// What sled may cache, in bytes. Its default of 1 GiB would dwarf the rest of the process.
 const CACHE_BYTES: u64 = 64 * 1024 * 1024;
@@ -265,7 +270,8 @@ impl Store for SledStore {
 /// Opens the tree. sled can be left with a damaged snapshot of its index when it is stopped
 /// abruptly; the snapshot only saves time, so it is set aside and the log read instead.
 fn open_tree(path: &Path) -> Result<sled::Db, sled::Error> {
-    let config = sled::Config::new().path(path).cache_capacity(CACHE_BYTES).flush_every_ms(None);
+    let config =
+        sled::Config::new().path(path).segment_size(SEGMENT_BYTES).cache_capacity(CACHE_BYTES).flush_every_ms(None);
     match config.open() {
         Err(sled::Error::Corruption { .. }) if set_snapshots_aside(path)? => config.open(),
         opened => opened,

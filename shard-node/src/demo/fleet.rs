@@ -19,7 +19,10 @@ const STOP_TIMEOUT: Duration = Duration::from_secs(10);
 /// Most bytes of a failed process's words that are shown.
 const STDERR_BYTES_MAX: u64 = 4_096;
 
-/// The two shards.
+/// Name of the embedded NEAR's process and of its home.
+pub const NEAR: &str = "near";
+
+/// The two shards; so are named their nodes' processes and homes.
 pub const SHARDS: [&str; 2] = ["alpha", "beta"];
 
 /// A bridge on this machine. Dropping it kills its processes; its folder goes with `root`.
@@ -52,12 +55,12 @@ impl Fleet {
 
     /// The trust root that the embedded NEAR wrote.
     pub fn trust(&self) -> PathBuf {
-        self.root.join("near").join("trust.json")
+        self.root.join(NEAR).join("trust.json")
     }
 
     /// The credentials of the embedded NEAR's funded account.
     pub fn credentials(&self) -> PathBuf {
-        self.root.join("near").join("credentials").join("localnet").join("test.near.json")
+        self.root.join(NEAR).join("credentials").join("localnet").join("test.near.json")
     }
 
     /// Starts the embedded NEAR, again on the same port if it ran before. Gives its RPC address.
@@ -65,11 +68,11 @@ impl Fleet {
     /// # Errors
     /// It doesn't become ready.
     pub async fn start_near(&mut self) -> anyhow::Result<String> {
-        let home = self.root.join("near");
+        let home = self.root.join(NEAR);
         let delay = self.signer_delay_ms.to_string();
         let mut command = self.command();
         command.args(["localnet", "--rpc-addr", "127.0.0.1:0", "--signer-delay-ms", &delay, "--json", "--home"]).arg(home);
-        let (process, ready) = Process::start("near", command).await?;
+        let (process, ready) = Process::start(NEAR, command).await?;
         self.near = Some(process);
         let rpc = ready.get("rpc").and_then(Value::as_str).context("the ready line of localnet has no `rpc`")?;
         Ok(rpc.to_owned())
@@ -100,7 +103,7 @@ impl Fleet {
         Ok(())
     }
 
-    /// Kills a process (`near` or a shard's node) as a power cut would: with SIGKILL.
+    /// Kills a process ([`NEAR`] or a shard's node) as a power cut would: with SIGKILL.
     ///
     /// # Errors
     /// It doesn't run.
@@ -136,7 +139,7 @@ impl Fleet {
     }
 
     fn slot(&mut self, name: &str) -> anyhow::Result<&mut Option<Process>> {
-        if name == "near" {
+        if name == NEAR {
             return Ok(&mut self.near);
         }
         match SHARDS.iter().position(|shard| *shard == name) {

@@ -74,7 +74,10 @@ impl Monitor {
             ticks.tick().await;
             self.look().await;
             let seen = self.nodes.iter().filter_map(|node| node.seen.as_ref());
-            output.progress(seen.flat_map(describe).collect::<Vec<_>>().join("\n"));
+            let lines: Vec<String> = seen.flat_map(describe).collect();
+            if !lines.is_empty() {
+                output.progress(lines.join("\n"));
+            }
         }
     }
 

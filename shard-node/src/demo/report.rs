@@ -82,7 +82,7 @@ pub async fn run(options: &Options, root: &Path, output: &Output) -> anyhow::Res
         fleet.start_node(shard).await?;
     }
     let [_, victim] = SHARDS;
-    let plan = Plan { messages: options.messages, size: options.size, kills: vec![victim.to_owned()] };
+    let plan = Plan { messages: options.messages, size: options.size, kills: vec![vec![victim]] };
     output.step(format!("sending {} messages each way; {victim} is killed half-way and started again", plan.messages));
     let lanes = scenario::lanes(&plan);
     let mut monitor = Monitor::new(&fleet)?;

@@ -1,7 +1,7 @@
 //! One run: both shards send to each other while processes are killed and started again, and both
 //! inboxes are counted against the record of what was sent.
 
-use super::fleet::{Fleet, SHARDS};
+use super::fleet::{Fleet, NEAR, SHARDS};
 use super::ledger::{Ledger, Tally};
 use crate::api::types::{InboxQuery, NewMessage, SendResult};
 use crate::client::{Client, ClientError};
@@ -41,9 +41,9 @@ pub struct Plan {
     pub messages: u64,
     /// Bytes of each payload.
     pub size: usize,
-    /// Processes (`near`, or a shard) that are killed and started again, one after another, spread
-    /// over the run.
-    pub kills: Vec<String>,
+    /// Processes ([`NEAR`] or a shard) that are killed and started again, spread over the run; those
+    /// of one group at once.
+    pub kills: Vec<Vec<&'static str>>,
 }
 
 /// One lane's side of a run, shared between its sender and its counter.
@@ -115,12 +115,16 @@ pub async fn play(fleet: &mut Fleet, plan: &Plan, lanes: &[Arc<LaneRun>]) -> any
         tasks.spawn(send(fleet.home(lane.from), lane.clone(), plan.clone(), opened.clone()));
         tasks.spawn(count(fleet.home(lane.to), lane.clone(), plan.messages));
     }
-    for (part, victim) in (1..).zip(&plan.kills) {
+    for (part, victims) in (1..).zip(&plan.kills) {
         wait_for(&mut tasks, || lanes.iter().all(|lane| lane.progress().0 >= gate(part))).await?;
-        fleet.kill(victim).await?;
+        for victim in victims {
+            fleet.kill(victim).await?;
+        }
         open.send_replace(gate(part + 1));
-        if victim == "near" { fleet.start_near().await.map(drop) } else { fleet.start_node(victim).await }
-            .with_context(|| format!("starting {victim} again after it was killed"))?;
+        for victim in victims {
+            let started = if *victim == NEAR { fleet.start_near().await.map(drop) } else { fleet.start_node(victim).await };
+            started.with_context(|| format!("starting {victim} again after it was killed"))?;
+        }
     }
     while let Some(ended) = tasks.join_next().await {
         ended??;

@@ -60,21 +60,29 @@ type EnqueueReply = oneshot::Sender<Vec<Result<Accepted, EnqueueError>>>;
 /// Invariant: the turns don't fall.
 #[derive(Debug, Default)]
 pub(super) struct PendingReplies {
-    replies: VecDeque<(TurnId, Vec<Result<Ticket, EnqueueError>>, EnqueueReply)>,
+    replies: VecDeque<PendingReply>,
+}
+
+#[derive(Debug)]
+struct PendingReply {
+    /// The newest turn of `results`.
+    turn: TurnId,
+    results: Vec<Result<Ticket, EnqueueError>>,
+    reply: EnqueueReply,
 }
 
 impl PendingReplies {
     /// Takes the results of one command.
     pub(super) fn push(&mut self, results: Vec<Result<Ticket, EnqueueError>>, reply: EnqueueReply) {
-        let turn = results.iter().flatten().map(|ticket| ticket.turn).max().unwrap_or(0);
-        let turn = self.replies.back().map_or(turn, |(before, ..)| turn.max(*before));
-        self.replies.push_back((turn, results, reply));
+        let newest = results.iter().flatten().map(|ticket| ticket.turn).max().unwrap_or(0);
+        let turn = self.replies.back().map_or(newest, |before| before.turn.max(newest));
+        self.replies.push_back(PendingReply { turn, results, reply });
     }
 
     /// Answers all whose turn is durable.
     pub(super) fn answer(&mut self, durable: TurnId, now_unix_ns: u64, times: &SyncTimes) {
-        while self.replies.front().is_some_and(|(turn, ..)| *turn <= durable) {
-            let Some((_, results, reply)) = self.replies.pop_front() else { return };
+        let ready = self.replies.partition_point(|pending| pending.turn <= durable);
+        for PendingReply { results, reply, .. } in self.replies.drain(..ready) {
             let accepted = |ticket: Ticket| Accepted {
                 peer: ticket.peer,
                 nonce: ticket.nonce,

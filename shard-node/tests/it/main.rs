@@ -4,5 +4,6 @@
 mod api;
 mod localnet;
 mod near;
+mod processes;
 mod store;
 mod verify;

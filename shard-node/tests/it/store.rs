@@ -13,7 +13,7 @@ fn open(path: &Path) -> SledStore {
 
 /// The tree below a store.
 fn raw(path: &Path) -> sled::Db {
-    sled::Config::new().path(path).open().expect("opens")
+    sled::Config::new().path(path).segment_size(8 * 1024 * 1024).open().expect("opens")
 }
 
 fn lane(source: &str, destination: &str) -> Lane {
@@ -163,6 +163,25 @@ fn somebody_elses_database_is_refused() {
     let folder = tempfile::tempdir().expect("a folder");
     raw(folder.path()).insert(b"their key", b"their value").expect("written");
     assert!(matches!(SledStore::open(folder.path(), Box::new(|| ())), Err(OpenError::Medium { .. })));
+}
+
+/// sled never syncs the files into which it moves what is too long for its log.
+#[test]
+fn nothing_is_written_where_it_would_not_be_synced() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let ab = lane("alpha", "beta");
+    let mut store = open(folder.path());
+    for (id, first_nonce) in (1..=60).zip((0..).step_by(5)) {
+        let messages = (0..5).map(|seed| pattern(100_000, seed)).collect();
+        let messages = vec![appended(&ab, first_nonce, messages)];
+        let puts = vec![(vec![u8::try_from(id % 7).expect("small")], pattern(61_000, 3))];
+        store.append(Turn { id, messages, puts, ..Turn::default() }).expect("appended");
+        store.wait_durable().expect("durable");
+    }
+    drop(store);
+    drop(open(folder.path()));
+    let beside = std::fs::read_dir(folder.path().join("blobs")).expect("sled's folder");
+    assert_eq!(beside.count(), 0);
 }
 
 /// One step of the comparison with the store in memory.

@@ -2,7 +2,7 @@
 
 import lane_log
 import records
-from cases.messages import LANE
+from cases.messages import LANE, make
 from cases.proofs import SENT, head_proof, lane_messages
 from borsh import byte_string, u32, u64
 from fixtures import DOMAIN
@@ -26,6 +26,7 @@ def sender_frames() -> list[dict]:
     batch = b"".join(byte_string(message) for message in lane_messages()[7:9])
     return [
         {"data": batch.hex()},
+        {"data": byte_string(records.message(make(0, {"data": b"hello".hex()}))).hex()},
         {"data": batch[:5].hex()},
         {"data": ""},
         {"release": {"end": SENT, "head": proof, "consistency": []}},
