@@ -6,9 +6,9 @@ use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 
-/// Bytes accepted for one peer and not yet acknowledged, unless configured otherwise: minutes of a
-/// peer's absence at a thousand small messages a second.
-pub const BACKLOG_BYTES_MAX_DEFAULT: u64 = 64 * 1024 * 1024;
+/// Bytes accepted for one peer and not yet acknowledged, unless configured otherwise. Lanes in one
+/// direction are acknowledged every 30 s: this lets 8 MiB/s through.
+pub const BACKLOG_BYTES_MAX_DEFAULT: u64 = 256 * 1024 * 1024;
 
 /// How often NEAR is asked for its newest final block, unless configured otherwise: about as often
 /// as it makes one.

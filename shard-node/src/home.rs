@@ -116,7 +116,7 @@ impl Home {
     /// # Errors
     /// [`HomeError::Io`].
     pub fn create(&self) -> Result<(), HomeError> {
-        DirBuilder::new().recursive(true).mode(0o700).create(&self.root).map_err(|error| at(&self.root, error))
+        create_folder(&self.root)
     }
 
     /// Takes the home for this process.
@@ -248,8 +248,8 @@ pub fn write_json<T: Serialize>(path: &Path, value: &T) -> Result<(), HomeError>
 /// # Errors
 /// [`HomeError::Io`].
 pub fn write_private(path: &Path, bytes: &[u8]) -> Result<(), HomeError> {
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(|error| at(folder, error))?;
+    let folder = folder_of(path);
+    create_folder(folder)?;
     let mut draft = path.as_os_str().to_owned();
     draft.push(".new");
     let draft = PathBuf::from(draft);
@@ -261,6 +261,22 @@ pub fn write_private(path: &Path, bytes: &[u8]) -> Result<(), HomeError> {
         File::open(folder)?.sync_all()
     };
     write().map_err(|error| at(path, error))
+}
+
+/// Makes a folder and those above it, durably: a home whose keys are registered must not vanish.
+fn create_folder(path: &Path) -> Result<(), HomeError> {
+    let missing = path.ancestors().take_while(|folder| !folder.as_os_str().is_empty() && !folder.exists());
+    let missing: Vec<&Path> = missing.collect();
+    DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(|error| at(path, error))?;
+    for folder in missing.into_iter().map(folder_of) {
+        File::open(folder).and_then(|folder| folder.sync_all()).map_err(|error| at(folder, error))?;
+    }
+    Ok(())
+}
+
+/// The folder that a path is in.
+fn folder_of(path: &Path) -> &Path {
+    path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
 fn at(path: &Path, error: io::Error) -> HomeError {

@@ -6,6 +6,7 @@ use crate::home::{self, HOME_FORMAT, Home, HomeError};
 use crate::keys::Keys;
 use crate::localnet::{Credentials, ROOT_ACCOUNT};
 use crate::near::{NearClient, NearError, Registration, RegistrationError, Sponsor, disagreement};
+use near_primitives::types::Balance;
 use queue::contract::ShardStatus;
 use queue::ids::{AccountId, ShardId};
 use queue::trust::TrustRoot;
@@ -17,6 +18,13 @@ use std::path::{Path, PathBuf};
 
 /// The network whose nodes are all on one machine: their addresses are published unasked.
 const LOCALNET: &str = "localnet";
+
+/// What a new owner's account is given on networks where NEAR has a price: the deposit and more
+/// than a thousand attestations.
+const OWNER_BALANCE: Balance = Balance::from_near(5);
+
+/// What it is given on localnet: attestations for ever.
+const OWNER_BALANCE_LOCALNET: Balance = Balance::from_near(100_000);
 
 /// What `init` is told.
 #[derive(Debug, Clone)]
@@ -150,6 +158,7 @@ pub async fn init(options: Options, step: impl Fn(&str)) -> Result<Initialised, 
         client,
         owner: config.owner.clone(),
         node_key: keys.near.public_key(),
+        owner_balance: if is_localnet(&trust) { OWNER_BALANCE_LOCALNET } else { OWNER_BALANCE },
         args: Registration::args(
             config.shard.clone(),
             keys.member_public(),
@@ -240,7 +249,7 @@ fn ensure_config(home: &Home, options: &Options, trust: &TrustRoot, owner: Accou
     let p2p_addr = options.p2p_addr.map_or_else(free_udp_port, Ok)?;
     let api_addr = options.api_addr.map_or_else(free_tcp_port, Ok)?;
     let mut addresses = options.addresses.clone();
-    if addresses.is_empty() && trust.domain.network.as_str() == LOCALNET {
+    if addresses.is_empty() && is_localnet(trust) {
         addresses.push(p2p_addr.to_string());
     }
     let config = Config {
@@ -307,6 +316,10 @@ async fn register(
     step("waiting for the signer's key");
     registration.activate(&keys.near).await?;
     Ok(true)
+}
+
+fn is_localnet(trust: &TrustRoot) -> bool {
+    trust.domain.network.as_str() == LOCALNET
 }
 
 fn free_udp_port() -> Result<SocketAddr, InitError> {

@@ -145,9 +145,9 @@ impl Localnet {
         }
         home.create()?;
         let lock = home.lock()?;
-        let settings = settings(&options)?;
         let address_path = options.home.join("rpc.addr");
         let (listener, rpc_addr) = listen(options.rpc_addr, &address_path).await?;
+        let settings = settings(&options)?;
         let (ledger, trust) = {
             let home = home.clone();
             let delay_ms = settings.signer_delay_ms;

@@ -14,6 +14,8 @@ use rows::{Chunk, Layout, Row};
 use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::path::Path;
+use std::thread;
+use std::time::Duration;
 use sync::Syncer;
 
 /// Format of the rows; raised when they change.
@@ -30,6 +32,10 @@ const _: () = assert!(20 * (VALUE_BYTES_MAX + 1024) < SEGMENT_BYTES / 4);
 
 /// What sled may cache, in bytes. Its default of 1 GiB would dwarf the rest of the process.
 const CACHE_BYTES: u64 = 64 * 1024 * 1024;
+
+/// How often, and with what pause, opening is tried while sled's log is still locked.
+const LOCKED_ATTEMPTS: u32 = 100;
+const LOCKED_PAUSE: Duration = Duration::from_millis(20);
 
 /// Called from the sync thread whenever more is durable, or when syncing failed.
 pub type Notify = Box<dyn Fn() + Send + Sync>;
@@ -272,10 +278,23 @@ impl Store for SledStore {
 fn open_tree(path: &Path) -> Result<sled::Db, sled::Error> {
     let config =
         sled::Config::new().path(path).segment_size(SEGMENT_BYTES).cache_capacity(CACHE_BYTES).flush_every_ms(None);
-    match config.open() {
-        Err(sled::Error::Corruption { .. }) if set_snapshots_aside(path)? => config.open(),
+    match open_unlocked(&config) {
+        Err(sled::Error::Corruption { .. }) if set_snapshots_aside(path)? => open_unlocked(&config),
         opened => opened,
     }
+}
+
+/// sled's threads hold the log's lock a little longer than a dropped store. Other processes are
+/// kept away by the home's lock.
+fn open_unlocked(config: &sled::Config) -> Result<sled::Db, sled::Error> {
+    let is_locked = |error: &sled::Error| error.to_string().contains("could not acquire lock");
+    for _ in 0..LOCKED_ATTEMPTS {
+        match config.open() {
+            Err(error) if is_locked(&error) => thread::sleep(LOCKED_PAUSE),
+            opened => return opened,
+        }
+    }
+    config.open()
 }
 
 fn set_snapshots_aside(path: &Path) -> Result<bool, std::io::Error> {

@@ -15,7 +15,8 @@ def recover_x(y: int, sign: int) -> int:
     x = pow(square, (P + 3) // 8, P)
     if x * x % P != square:
         x = x * pow(2, (P - 1) // 4, P) % P
-    assert x * x % P == square, "no point has this y"
+    if x * x % P != square:
+        raise ValueError("no point has this y")
     return x if x & 1 == sign else P - x
 
 
@@ -93,5 +94,11 @@ def sign(seed: bytes, message: bytes) -> bytes:
 
 def verify(key: bytes, message: bytes, signature: bytes) -> bool:
     s = int.from_bytes(signature[32:], "little")
+    if s >= L:
+        return False
+    try:
+        point, key_point = decode(signature[:32]), decode(key)
+    except ValueError:
+        return False
     challenge = sha512_scalar(signature[:32], key, message)
-    return multiply(s, B) == add(decode(signature[:32]), multiply(challenge, decode(key)))
+    return multiply(s, B) == add(point, multiply(challenge, key_point))

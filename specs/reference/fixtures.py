@@ -1,12 +1,12 @@
 """The bridge, shards, keys and records that several vector files share. All from fixed seeds."""
 
 import ed25519
-import hashlib
 import secp256k1
 from base58 import encode as base58
 from borsh import text, u16, u32, u64
-from hashing import TAG, hmac_sha256, seeded, tagged
-from records import checkpoint_hash, domain, lane
+from derivation import attestation_digest, shard_path, tweak
+from hashing import TAG, hmac_sha256, seeded
+from records import checkpoint_hash, lane
 
 DOMAIN = {"network": "localnet", "bridge": "bridge.test.near", "instance": seeded("instance").hex()}
 OTHER_INSTANCE = DOMAIN | {"instance": seeded("another instance").hex()}
@@ -32,11 +32,6 @@ def trust_root(of: dict) -> dict:
     return of | {curve: near_key(curve, key) for curve, key in ROOT_KEYS.items()}
 
 
-def tweak(predecessor: str, path: str) -> bytes:
-    prefix = "near-mpc-recovery v0.1.0 epsilon derivation:"
-    return hashlib.sha3_256(f"{prefix}{predecessor},{path}".encode()).digest()
-
-
 def derived_key(curve: str, predecessor: str, path: str) -> bytes:
     module = {"secp256k1": secp256k1, "ed25519": ed25519}[curve]
     return module.derive(ROOT_KEYS[curve], tweak(predecessor, path))
@@ -52,22 +47,6 @@ def chain_sign(curve: str, predecessor: str, path: str, digest: bytes) -> dict:
     secret = (ROOT_SECRETS[curve] + int.from_bytes(shift, "little")) % ed25519.L
     signature = ed25519.sign_with_scalar(secret, shift, digest)
     return {"scheme": curve, "signature": signature.hex()}
-
-
-def shard_path(of: dict, shard: str, key_epoch: int) -> str:
-    return f"v1/{of['instance']}/shard/{shard}/{key_epoch}"
-
-
-def round_path(of: dict, curve: str) -> str:
-    return f"v1/{of['instance']}/round/{curve}"
-
-
-def attestation_digest(kind: int, of: dict, root: bytes, curve: str) -> bytes:
-    for counter in range(256):
-        digest = tagged("attestation", bytes([kind]) + domain(of) + root + bytes([counter]))
-        if curve == "ed25519" or int.from_bytes(digest, "big") < secp256k1.N:
-            return digest
-    raise AssertionError("256 digests in a row above the group order")
 
 
 def message_salt(of_lane: dict, nonce: int) -> bytes:

@@ -14,12 +14,15 @@ sys.dont_write_bytecode = True
 
 import importlib
 import json
+from collections.abc import Callable
 from pathlib import Path
 
+import decode
 import ed25519
-import fixtures
 import lane_log
 import secp256k1
+import verify
+from derivation import tweak
 from hashing import seeded
 
 VECTORS = Path(__file__).resolve().parent.parent / "vectors"
@@ -46,14 +49,44 @@ def check_the_reference() -> None:
     assert ed25519.verify(bytes.fromhex(public), b"", ed25519.sign(seed, b"")), "RFC 8032 section 7.1, test 1"
     assert secp256k1.multiply(secp256k1.N, secp256k1.G) is None, "SEC 2 section 2.4.1: the order of G"
     key, digest = secp256k1.public_key(7), seeded("a digest")
-    assert secp256k1.verify(key, digest, secp256k1.sign(7, digest)[0]), "SEC 1 section 4.1"
-    tweak = "ad2d6fc1f445a1b43830415e7e6e3d03cd077673047848a085f130c24f53ee00"
-    assert fixtures.tweak("dwefqwg", "frwewegwegweg").hex() == tweak, "near/mpc's own vector"
+    assert secp256k1.recover(digest, *secp256k1.sign(7, digest)) == key, "SEC 1 section 4.1.6"
+    mpc = "ad2d6fc1f445a1b43830415e7e6e3d03cd077673047848a085f130c24f53ee00"
+    assert tweak("dwefqwg", "frwewegwegweg").hex() == mpc, "near/mpc's own vector"
     empty = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
     assert lane_log.root([]).hex() == empty, "SHA-256 of nothing"
     leaves = ["", "00", "10", "2021", "3031", "40414243", "5051525354555657", "606162636465666768696a6b6c6d6e6f"]
     eight = "5dc9da79a70659a9ad559cb701ded9a2ab9d823aad2f4960cfe370eff4604328"
     assert lane_log.root([bytes.fromhex(leaf) for leaf in leaves]).hex() == eight, "certificate transparency's own log"
+
+
+def check_the_verifier(files: dict[str, dict]) -> None:
+    """The reference verifies, decodes and refuses what the vectors say."""
+    trust = files["attestation"]["trust"]
+    for case in files["attestation"]["attestations"]:
+        verify.verify_attestation(case["attestation"], trust)
+    for case in files["attestation"]["refused"]:
+        expect_refusal(case, lambda case: verify.verify_attestation(case["attestation"], trust))
+    for case in files["proofs"]["proofs"]:
+        verify.verify_message(case["proof"], trust)
+    for case in files["proofs"]["refused"]:
+        expect_refusal(case, lambda case: verify.verify_message(case["proof"], trust))
+    for case in files["messages"]["messages"]:
+        assert decode.message(bytes.fromhex(case["bytes"])) == case["message"], case["name"]
+    for case in files["messages"]["refused"]:
+        try:
+            decode.message(bytes.fromhex(case["bytes"]))
+        except decode.Malformed:
+            continue
+        raise AssertionError(f"the reference decodes {case['name']}")
+
+
+def expect_refusal(case: dict, attempt: Callable[[dict], object]) -> None:
+    try:
+        attempt(case)
+    except verify.Refused as refused:
+        assert refused.kind == case["error"], f"{case['name']}: {refused.kind}, expected {case['error']}"
+        return
+    raise AssertionError(f"the reference accepts {case['name']}")
 
 
 def render(vectors: dict) -> str:
@@ -73,10 +106,12 @@ def main(arguments: list[str]) -> int:
         print(__doc__, file=sys.stderr)
         return 2
     check_the_reference()
+    files = {name: importlib.import_module(f"cases.{name}").vectors() for name in FILES}
+    check_the_verifier(files)
     differing = []
     for name in FILES:
         path = VECTORS / f"{name}.json"
-        wanted = render(importlib.import_module(f"cases.{name}").vectors())
+        wanted = render(files[name])
         if path.exists() and path.read_text(encoding="utf-8") == wanted:
             continue
         differing.append(path.name)

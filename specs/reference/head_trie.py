@@ -40,3 +40,13 @@ def path(peer: str, heads: Heads, empty_side: EmptySide) -> list[bytes]:
         siblings.append(root(heads, empty_side, prefix + other))
         prefix += turn
     return siblings
+
+
+def root_from_path(peer: str, head: bytes, siblings: list[bytes]) -> bytes:
+    """The root that a path leads to, the directions taken from the peer's name."""
+    result = head_leaf(head)
+    turns = directions(peer)
+    for depth in reversed(range(len(siblings))):
+        sibling = siblings[depth]
+        result = head_node(sibling, result) if turns[depth] == "1" else head_node(result, sibling)
+    return result

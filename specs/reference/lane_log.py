@@ -49,3 +49,19 @@ def subproof(old: int, leaves: list[bytes], old_is_whole: bool) -> list[bytes]:
     if old <= k:
         return subproof(old, leaves[:k], old_is_whole) + [root(leaves[k:])]
     return subproof(old - k, leaves[k:], False) + [root(leaves[:k])]
+
+
+def root_from_inclusion(leaf: bytes, index: int, size: int, path: list[bytes]) -> bytes | None:
+    """The root that an inclusion proof leads to; None if it doesn't fit index and size."""
+    if index >= size:
+        return None
+    if size == 1:
+        return leaf if not path else None
+    if not path:
+        return None
+    k = split(size)
+    if index < k:
+        left, right = root_from_inclusion(leaf, index, k, path[:-1]), path[-1]
+    else:
+        left, right = path[-1], root_from_inclusion(leaf, index - k, size - k, path[:-1])
+    return None if left is None or right is None else log_node(left, right)

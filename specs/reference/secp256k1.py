@@ -70,10 +70,18 @@ def sign(secret: int, digest: bytes) -> tuple[bytes, int]:
     return r.to_bytes(32, "big") + s.to_bytes(32, "big"), recovery_id
 
 
-def verify(key: bytes, digest: bytes, rs: bytes) -> bool:
-    point = int.from_bytes(key[:32], "big"), int.from_bytes(key[32:], "big")
+def recover(digest: bytes, rs: bytes, recovery_id: int) -> bytes | None:
+    """The key under which `rs` signs the digest; None if there is none, or if s is high."""
     r, s = int.from_bytes(rs[:32], "big"), int.from_bytes(rs[32:], "big")
+    x = r + N * (recovery_id >> 1)
+    if not (0 < r < N and 0 < s <= N // 2 and recovery_id < 4 and x < P):
+        return None
+    square = (x**3 + 7) % P
+    y = pow(square, (P + 1) // 4, P)
+    if y * y % P != square:
+        return None
+    point = (x, y if y & 1 == recovery_id & 1 else P - y)
     z = int.from_bytes(digest, "big")
-    inverse = pow(s, -1, N)
-    found = add(multiply(z * inverse % N, G), multiply(r * inverse % N, point))
-    return found is not None and found[0] % N == r
+    inverse = pow(r, -1, N)
+    key = add(multiply(s * inverse % N, point), multiply(-z * inverse % N, G))
+    return None if key is None else encode(key)

@@ -1,8 +1,8 @@
 //! `shard-node demo`: a whole bridge on this machine.
 
 use super::Output;
-use crate::demo::{self, Options};
 use crate::demo::ledger::PAYLOAD_BYTES_MIN;
+use crate::demo::{self, Options};
 use anyhow::{Context as _, bail};
 use clap::Args;
 use std::process::ExitCode;
@@ -35,12 +35,10 @@ pub struct DemoArgs {
 pub(super) async fn run(args: DemoArgs, output: &Output) -> anyhow::Result<ExitCode> {
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut terminate = signal(SignalKind::terminate())?;
-    let folder = tempfile::Builder::new().prefix("shard-bridge-demo-").tempdir().context("making a folder for the demo")?;
-    let options = Options {
-        messages: args.messages,
-        size: usize::try_from(args.size)?,
-        signer_delay_ms: args.signer_delay_ms,
-    };
+    let folder =
+        tempfile::Builder::new().prefix("shard-bridge-demo-").tempdir().context("making a folder for the demo")?;
+    let options =
+        Options { messages: args.messages, size: usize::try_from(args.size)?, signer_delay_ms: args.signer_delay_ms };
     // Whichever way this ends, the processes end with their handles, and the folder with its own.
     let report = tokio::select! {
         report = demo::run(&options, folder.path(), output) => report?,

@@ -15,10 +15,14 @@ use std::fs::File;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::time::{Duration, UNIX_EPOCH};
 
 /// Longest file that is read, in bytes: a message of 4 MiB in base64 with its proofs needs less
 /// than half.
 const FILE_BYTES_MAX: u64 = 16 * 1024 * 1024;
+
+/// Most characters of a message's text that people are shown; machines get all of it.
+const TEXT_CHARS_MAX: usize = 60;
 
 /// Exit code of a proof that is consistent in itself but checked against no pinned trust root.
 const NOT_AUTHENTICATED: u8 = 3;
@@ -117,26 +121,38 @@ fn report(verified: &VerifiedMessage, authenticated: bool) -> Report<'_> {
     }
 }
 
+fn utc(ns: u64) -> impl std::fmt::Display {
+    humantime::format_rfc3339_millis(UNIX_EPOCH + Duration::from_nanos(ns))
+}
+
+/// What fits a line of a terminal.
+fn shortened(text: &str) -> String {
+    match text.char_indices().nth(TEXT_CHARS_MAX) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text.to_owned(),
+    }
+}
+
 fn human(report: &Report<'_>) -> String {
     let verdict = match report.authenticated {
         true => "verified: attested by NEAR under the pinned trust root",
         false => "consistent, NOT authenticated (trust root taken from the file)",
     };
     let content = match (report.payload_text, report.payload_bytes) {
-        (Some(text), Some(bytes)) => format!("{} ({bytes} bytes)", printable(text.as_bytes())),
+        (Some(text), Some(bytes)) => format!("{} ({bytes} bytes)", shortened(&printable(text.as_bytes()))),
         (None, Some(bytes)) => format!("{bytes} bytes, not text"),
         (_, None) => format!("a {}", report.kind),
     };
     format!(
         "{verdict}\n  from        {}\n  to          {}\n  lane        {} → {}, nonce {}\n  message     {content}\n  \
-         checkpoint  height {}, time {} ns since 1970\n  bridge      {} on {}, instance {}",
+         checkpoint  height {}, {}\n  bridge      {} on {}, instance {}",
         report.from,
         report.to,
         report.lane.source,
         report.lane.destination,
         report.nonce,
         report.checkpoint_height,
-        report.checkpoint_time_ns,
+        utc(report.checkpoint_time_ns),
         report.bridge,
         report.network,
         report.instance,

@@ -71,7 +71,9 @@ impl Fleet {
         let home = self.root.join(NEAR);
         let delay = self.signer_delay_ms.to_string();
         let mut command = self.command();
-        command.args(["localnet", "--rpc-addr", "127.0.0.1:0", "--signer-delay-ms", &delay, "--json", "--home"]).arg(home);
+        command
+            .args(["localnet", "--rpc-addr", "127.0.0.1:0", "--signer-delay-ms", &delay, "--json", "--home"])
+            .arg(home);
         let (process, ready) = Process::start(NEAR, command).await?;
         self.near = Some(process);
         let rpc = ready.get("rpc").and_then(Value::as_str).context("the ready line of localnet has no `rpc`")?;
@@ -161,7 +163,8 @@ impl Process {
             let words = last_words(&mut child).await;
             bail!("{name} ended before it was ready: {words}");
         };
-        let ready = serde_json::from_str(&line).with_context(|| format!("{name} said {line:?} instead of being ready"))?;
+        let ready =
+            serde_json::from_str(&line).with_context(|| format!("{name} said {line:?} instead of being ready"))?;
         // What a process logs must go somewhere, or it would stop at a full pipe.
         if let Some(mut stderr) = child.stderr.take() {
             tokio::spawn(async move { tokio::io::copy(&mut stderr, &mut tokio::io::sink()).await });

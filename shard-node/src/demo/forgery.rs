@@ -7,7 +7,9 @@ use anyhow::{Context as _, anyhow, ensure};
 use ed25519_dalek::SigningKey;
 use near_crypto::SecretKey;
 use near_primitives::account::{AccessKey, AccessKeyPermission};
-use near_primitives::action::{AddKeyAction, CreateAccountAction, DeployContractAction, FunctionCallAction, TransferAction};
+use near_primitives::action::{
+    AddKeyAction, CreateAccountAction, DeployContractAction, FunctionCallAction, TransferAction,
+};
 use near_primitives::transaction::Action;
 use near_primitives::types::{Balance, Gas};
 use queue::attestation::Attestation;

@@ -47,7 +47,7 @@ impl Ledger {
         self.accepted_at_ns.push(at_ns);
     }
 
-    /// The payload of message `number`: its name, then bytes that no other message has.
+    /// The payload of message `number`: its name, then hex digits that no other message has.
     pub fn payload(&self, number: u64) -> Vec<u8> {
         let mut payload = format!("{} {number} ", self.lane).into_bytes();
         let mut state = number;
@@ -56,7 +56,7 @@ impl Ledger {
             state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
             let mut word = (state ^ (state >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
             word = (word ^ (word >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-            payload.extend_from_slice(&(word ^ (word >> 31)).to_le_bytes());
+            payload.extend_from_slice(hex::encode((word ^ (word >> 31)).to_be_bytes()).as_bytes());
         }
         payload.truncate(self.size);
         payload

@@ -4,15 +4,17 @@
 use super::fleet::Fleet;
 use anyhow::{Context as _, ensure};
 use queue::proof::MessageProof;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 /// What the stranger found.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 pub struct Findings {
-    /// What `verify` printed about the honest file.
+    /// The command for the honest file, and what it printed.
     pub verified: String,
-    /// Why each forgery was refused.
+    /// The same for each forgery, which was refused.
     pub refused: Vec<String>,
+    /// The same for the foreign file without a pinned trust root.
+    pub unpinned: String,
 }
 
 /// Exports the first message of `from` out of `to`'s inbox, and shows it to a stranger together
@@ -40,39 +42,34 @@ pub async fn show_to_a_stranger(
     ensure!(exported.status.success(), "export failed: {}", String::from_utf8_lossy(&exported.stderr).trim());
     let honest: MessageProof = serde_json::from_slice(&exported.stdout).context("export printed no message proof")?;
 
-    let verified = verify(fleet, &write(folder, "m.json", &honest)?, Some(&trust)).await?;
-    ensure!(verified.code == Some(0), "the honest file was refused: {}", verified.words);
+    write(folder, "m.json", &honest)?;
     let mut flipped = honest;
     *flipped.message.last_mut().context("a message is never empty")? ^= 1;
-    let mut refused = Vec::new();
-    for (name, forgery) in [("flipped.json", &flipped), ("foreign.json", foreign)] {
-        let answer = verify(fleet, &write(folder, name, forgery)?, Some(&trust)).await?;
-        ensure!(answer.code == Some(1), "verify passed {name}: {}", answer.words);
-        refused.push(answer.words);
-    }
-    let unpinned = verify(fleet, &folder.join("foreign.json"), None).await?;
-    ensure!(unpinned.code == Some(3), "without a pinned trust root, verify said: {}", unpinned.words);
-    Ok(Findings { verified: verified.words, refused })
+    write(folder, "flipped.json", &flipped)?;
+    write(folder, "foreign.json", foreign)?;
+
+    let pinned = ["--trust", "trust.json"];
+    let verified = verify(fleet, folder, "m.json", &pinned, 0).await?;
+    let refused = vec![
+        verify(fleet, folder, "flipped.json", &pinned, 1).await?,
+        verify(fleet, folder, "foreign.json", &pinned, 1).await?,
+    ];
+    let unpinned = verify(fleet, folder, "foreign.json", &[], 3).await?;
+    Ok(Findings { verified, refused, unpinned })
 }
 
-struct Answer {
-    code: Option<i32>,
-    words: String,
+/// Runs `verify` in the stranger's folder; gives the command and what it said.
+async fn verify(fleet: &Fleet, folder: &Path, file: &str, trust: &[&str], expected: i32) -> anyhow::Result<String> {
+    let output = fleet.command().current_dir(folder).args(["verify", file]).args(trust).output().await;
+    let output = output.context("running verify")?;
+    let words = [output.stdout, output.stderr].concat();
+    let command = [&["$ shard-node verify", file][..], trust].concat().join(" ");
+    let answer = format!("{command}\n{}", String::from_utf8_lossy(&words).trim());
+    let code = output.status.code();
+    ensure!(code == Some(expected), "expected exit code {expected}, found {code:?}:\n{answer}");
+    Ok(answer)
 }
 
-async fn verify(fleet: &Fleet, file: &Path, trust: Option<&Path>) -> anyhow::Result<Answer> {
-    let mut command = fleet.command();
-    command.arg("verify").arg(file);
-    if let Some(trust) = trust {
-        command.arg("--trust").arg(trust);
-    }
-    let output = command.output().await.context("running verify")?;
-    let words = if output.status.success() { output.stdout } else { output.stderr };
-    Ok(Answer { code: output.status.code(), words: String::from_utf8_lossy(&words).trim().to_owned() })
-}
-
-fn write(folder: &Path, name: &str, proof: &MessageProof) -> anyhow::Result<PathBuf> {
-    let path = folder.join(name);
-    std::fs::write(&path, serde_json::to_vec_pretty(proof)?)?;
-    Ok(path)
+fn write(folder: &Path, name: &str, proof: &MessageProof) -> anyhow::Result<()> {
+    std::fs::write(folder.join(name), serde_json::to_vec_pretty(proof)?).with_context(|| format!("writing {name}"))
 }

@@ -152,7 +152,9 @@ impl Report {
         let tera = |gas: u64| gas as f64 / 1e12;
         let memory = |(name, bytes): (&String, &u64)| format!("{name} {} MiB", bytes / (1024 * 1024));
         let memory: Vec<String> = self.memory_bytes.iter().map(memory).collect();
-        let refused = self.findings.refused.join("\n    refused: ");
+        let findings =
+            [&self.findings.verified].into_iter().chain(&self.findings.refused).chain([&self.findings.unpinned]);
+        let findings: Vec<String> = findings.map(|words| words.replace('\n', "\n    ")).collect();
         format!(
             "sent {}, delivered {}, duplicates {}, out of order {} (counted in the inboxes, against what was sent)\n\
              {} was killed in mid-run and started again\n\
@@ -160,7 +162,7 @@ impl Report {
              {:.0} messages/s; accepted to delivered: p50 {:.1} ms, p99 {:.1} ms\n\
              peak memory: {}\n\
              signer: {}\n\
-             a stranger with the file and the trust root alone:\n    {}\n    refused: {refused}",
+             a stranger with a file and the trust root alone, no node and no network:\n  {}",
             self.sent,
             self.delivered,
             self.duplicates,
@@ -174,7 +176,7 @@ impl Report {
             self.latency_ms_p99,
             memory.join(", "),
             self.signer,
-            self.findings.verified.replace('\n', "\n    "),
+            findings.join("\n  "),
         )
     }
 }

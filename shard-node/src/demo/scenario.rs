@@ -122,7 +122,8 @@ pub async fn play(fleet: &mut Fleet, plan: &Plan, lanes: &[Arc<LaneRun>]) -> any
         }
         open.send_replace(gate(part + 1));
         for victim in victims {
-            let started = if *victim == NEAR { fleet.start_near().await.map(drop) } else { fleet.start_node(victim).await };
+            let started =
+                if *victim == NEAR { fleet.start_near().await.map(drop) } else { fleet.start_node(victim).await };
             started.with_context(|| format!("starting {victim} again after it was killed"))?;
         }
     }
@@ -156,12 +157,7 @@ async fn wait_for(tasks: &mut JoinSet<anyhow::Result<()>>, condition: impl Fn() 
 
 /// Sends a lane's messages, as far as the gate is open. Sends again what a killed node may not
 /// have accepted: the lane's size tells.
-async fn send(
-    home: PathBuf,
-    lane: Arc<LaneRun>,
-    plan: Plan,
-    mut opened: watch::Receiver<u64>,
-) -> anyhow::Result<()> {
+async fn send(home: PathBuf, lane: Arc<LaneRun>, plan: Plan, mut opened: watch::Receiver<u64>) -> anyhow::Result<()> {
     let client = Client::of_home(&Home::at(home))?;
     let size = u64::try_from(plan.size.max(1))?;
     let batch = BATCH_MESSAGES.min(BATCH_BYTES / size).max(1);

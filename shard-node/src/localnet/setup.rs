@@ -219,3 +219,42 @@ fn failed(step: &'static str, reason: String) -> LocalnetError {
 fn account(id: &str) -> AccountId {
     near_account(&id.parse().expect("the constants of this file are account ids"))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Does the first `steps` of the setup, as if the process had been killed after them.
+    fn interrupted(home: &Home, steps: usize) {
+        let root = root_key(home).expect("a key");
+        let public_key = root.public_key();
+        if steps == 0 {
+            return;
+        }
+        let mut ledger = Ledger::open(&home.store_path(), || genesis(public_key, 0)).expect("a chain");
+        let mut deployer = Deployer { ledger: &mut ledger, root };
+        if steps > 1 {
+            deployer.transact("creation", &account(ROOT_ACCOUNT), deployer.creation()).expect("created");
+        }
+        if steps > 2 {
+            let deployment = deployer.deployment().expect("arguments");
+            deployer.transact("deployment", &account(BRIDGE_ACCOUNT), deployment).expect("deployed");
+        }
+    }
+
+    #[test]
+    fn an_interrupted_setup_is_finished_by_the_next_start_and_then_left_alone() {
+        for steps in 0..4 {
+            let folder = tempfile::tempdir().expect("a folder");
+            let home = Home::at(folder.path());
+            interrupted(&home, steps);
+            let (ledger, trust) = open(&home, 0).expect("finished");
+            assert!(trust.secp256k1.is_some() && trust.ed25519.is_some(), "interrupted after {steps}");
+            assert!(ledger.view().access_keys(&account(BRIDGE_ACCOUNT)).is_empty(), "nobody may replace the code");
+            let height = ledger.view().height();
+            drop(ledger);
+            let (ledger, again) = open(&home, 0).expect("opened");
+            assert_eq!((again, ledger.view().height()), (trust, height));
+        }
+    }
+}

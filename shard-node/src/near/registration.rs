@@ -21,9 +21,6 @@ pub const RESERVE_TGAS: u64 = 30;
 /// Gas for `activate`, which has the signer derive a key, in Tgas.
 pub const ACTIVATE_TGAS: u64 = 60;
 
-/// What a new owner's account is given: enough for the deposit and some thousand attestations.
-const OWNER_BALANCE: Balance = Balance::from_near(20);
-
 /// How often the signer is asked for the derived key before giving up.
 const ACTIVATIONS_MAX: u32 = 20;
 
@@ -87,6 +84,8 @@ pub struct Registration {
     pub owner: AccountId,
     /// The public half of the node's NEAR access key.
     pub node_key: NearPublicKey,
+    /// What the owner's account is given if it has to be made.
+    pub owner_balance: Balance,
     /// What `reserve` is called with.
     pub args: ReserveArgs,
 }
@@ -135,7 +134,7 @@ impl Registration {
             let actor = Actor::new(self.client.clone(), &sponsor.account, sponsor.key.clone());
             let actions = vec![
                 Action::CreateAccount(CreateAccountAction {}),
-                Action::Transfer(TransferAction { deposit: OWNER_BALANCE }),
+                Action::Transfer(TransferAction { deposit: self.owner_balance }),
                 add_key(sponsor.key.public_key(), AccessKey::full_access()),
                 node_key,
             ];
@@ -190,7 +189,7 @@ impl Registration {
 
     /// What the owner has to run where its credentials are, for near-cli.
     pub fn near_cli_commands(&self, network: &str) -> Vec<String> {
-        let Registration { client, owner, node_key, args } = self;
+        let Registration { client, owner, node_key, args, .. } = self;
         let bridge = client.bridge();
         let methods = NODE_METHODS.join(", ");
         let reserve = String::from_utf8_lossy(&json(args)).into_owned();

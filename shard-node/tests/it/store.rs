@@ -11,9 +11,15 @@ fn open(path: &Path) -> SledStore {
     SledStore::open(path, Box::new(|| ())).expect("the store opens")
 }
 
-/// The tree below a store.
+/// The tree below a dropped store, as soon as sled's threads have let go of it.
 fn raw(path: &Path) -> sled::Db {
-    sled::Config::new().path(path).segment_size(8 * 1024 * 1024).open().expect("opens")
+    let config = sled::Config::new().path(path).segment_size(8 * 1024 * 1024);
+    loop {
+        match config.open() {
+            Err(error) if error.to_string().contains("could not acquire lock") => std::thread::yield_now(),
+            opened => return opened.expect("opens"),
+        }
+    }
 }
 
 fn lane(source: &str, destination: &str) -> Lane {

@@ -3,19 +3,17 @@
 import lane_log
 import records
 import secp256k1
+from derivation import attestation_digest, round_path, shard_path
 from fixtures import (
     DOMAIN,
     OTHER_ACCOUNT,
     OTHER_INSTANCE,
     attest,
-    attestation_digest,
     chain_sign,
     derived_key,
     flip_bit,
     make_checkpoint,
     near_key,
-    round_path,
-    shard_path,
     trust_root,
 )
 from hashing import seeded

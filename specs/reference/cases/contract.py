@@ -3,7 +3,8 @@
 import ed25519
 import records
 from cases.statements import SEED, signed_bytes
-from fixtures import DOMAIN, attest, derived_key, make_checkpoint, near_key, shard_path
+from derivation import shard_path
+from fixtures import DOMAIN, attest, derived_key, make_checkpoint, near_key
 from hashing import seeded
 from records import checkpoint_hash
 

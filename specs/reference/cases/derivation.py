@@ -1,6 +1,7 @@
 """derivation.json: from the signer's root keys to the keys of paths."""
 
-from fixtures import DOMAIN, ROOT_KEYS, derived_key, near_key, round_path, shard_path, tweak
+from derivation import round_path, shard_path, tweak
+from fixtures import DOMAIN, ROOT_KEYS, derived_key, near_key
 
 
 def vectors() -> dict:

@@ -1,0 +1,149 @@
+#!/usr/bin/env python3
+"""Verifies a message-proof file with nothing but the specification: see specs/attestation.md.
+
+    python3 specs/reference/verify.py m.json trust.json
+
+Slow, and independent of the bridge's own code. Prints what was proved and exits with 0, or says why
+nothing was and exits with 1.
+"""
+
+import sys
+
+sys.dont_write_bytecode = True
+
+import base64
+import binascii
+import json
+
+import base58
+import decode
+import ed25519
+import head_trie
+import lane_log
+import names
+import records
+import secp256k1
+from derivation import attestation_digest, round_path, shard_path, tweak
+from hashing import log_leaf
+
+FORMAT = "private-shard-bridge message proof v1"
+KEY_BYTES = {"secp256k1": 64, "ed25519": 32}
+
+
+class Refused(Exception):
+    """Why a file proves nothing. `kind` is the word that the vectors use."""
+
+    def __init__(self, kind: str, reason: str):
+        super().__init__(reason)
+        self.kind = kind
+
+
+def require(condition: bool, kind: str, reason: str) -> None:
+    if not condition:
+        raise Refused(kind, reason)
+
+
+def unhex(values: list[str]) -> list[bytes]:
+    return [bytes.fromhex(value) for value in values]
+
+
+def check_checkpoint(checkpoint: dict) -> None:
+    domain = checkpoint["domain"]
+    named = names.is_network(domain["network"]) and names.is_account(domain["bridge"])
+    require(named and names.is_shard(checkpoint["shard"]), "checkpoint", "a name breaks the rules")
+    require(checkpoint["version"] == 1, "checkpoint", "unknown version")
+    require(checkpoint["height"] >= checkpoint["epoch_first_height"], "checkpoint", "below its key epoch")
+    is_first = checkpoint["previous"] == "00" * 32
+    require((checkpoint["height"] == 0) == is_first, "checkpoint", "only the first has no previous one")
+
+
+def signed_root(attestation: dict) -> bytes:
+    path, size = unhex(attestation["path"]), attestation["size"]
+    fits = len(path) <= 63 if attestation["kind"] == "round" else size == 1 and not path
+    leaf = records.checkpoint_hash(attestation["checkpoint"])
+    root = lane_log.root_from_inclusion(leaf, attestation["index"], size, path) if fits else None
+    require(root is not None, "path", "the checkpoint's inclusion proof does not fit")
+    return root
+
+
+def derived_key(attestation: dict, trust: dict) -> bytes:
+    curve, checkpoint, domain = attestation["signature"]["scheme"], attestation["checkpoint"], trust
+    root_key = trust[curve]
+    require(root_key is not None, "no_root_key", f"the trust root pins no {curve} key")
+    notation, encoded = root_key.split(":")
+    require(notation == curve, "no_root_key", "the trust root's key is of another curve")
+    if attestation["kind"] == "shard":
+        path = shard_path(domain, checkpoint["shard"], checkpoint["key_epoch"])
+    else:
+        path = round_path(domain, curve)
+    module = {"secp256k1": secp256k1, "ed25519": ed25519}[curve]
+    return module.derive(base58.decode(encoded, KEY_BYTES[curve]), tweak(domain["bridge"], path))
+
+
+def verify_attestation(attestation: dict, trust: dict) -> None:
+    checkpoint, signature = attestation["checkpoint"], attestation["signature"]
+    check_checkpoint(checkpoint)
+    pinned = {field: trust[field] for field in ("network", "bridge", "instance")}
+    require(checkpoint["domain"] == pinned, "other_bridge", "attested by another bridge than the pinned one")
+    root = signed_root(attestation)
+    key = derived_key(attestation, trust)
+    kind = records.KINDS[attestation["kind"]]
+    digest = attestation_digest(kind, pinned, root, signature["scheme"])
+    if signature["scheme"] == "secp256k1":
+        valid = secp256k1.recover(digest, bytes.fromhex(signature["rs"]), signature["recovery_id"]) == key
+    else:
+        valid = ed25519.verify(key, digest, bytes.fromhex(signature["signature"]))
+    require(valid, "signature", "the signature is not the signer's for this checkpoint")
+
+
+def verify_head(proof: dict, trust: dict) -> None:
+    try:
+        verify_attestation(proof["attestation"], trust)
+    except Refused as refused:
+        raise Refused("attestation", str(refused)) from refused
+    require(len(proof["path"]) <= 256, "path_too_long", "a path longer than any trie is deep")
+    head = proof["head"]
+    root = head_trie.root_from_path(head["peer"], records.head(head), unhex(proof["path"]))
+    expected = proof["attestation"]["checkpoint"]["heads_root"]
+    require(root.hex() == expected, "head", "the head is not in the attested checkpoint")
+
+
+def verify_message(proof: dict, trust: dict) -> dict:
+    """The proved message, in the form of specs/vectors/messages.json."""
+    require(proof["format"] == FORMAT, "format", f"unknown format {proof['format']!r}")
+    require(proof["trust"] == trust, "other_trust_root", "made under another trust root than the pinned one")
+    require(len(proof["inclusion"]) <= 63, "path_too_long", "a path longer than any log is deep")
+    verify_head(proof["head"], trust)
+    data = base64.b64decode(proof["message"], validate=True)
+    head = proof["head"]["head"]
+    path = unhex(proof["inclusion"])
+    root = lane_log.root_from_inclusion(log_leaf(data), proof["nonce"], head["sent_size"], path)
+    in_lane = root is not None and root.hex() == head["sent_root"]
+    require(in_lane, "message", f"the message is not number {proof['nonce']} of the lane")
+    try:
+        message = decode.message(data)
+    except decode.Malformed as error:
+        raise Refused("not_a_message", str(error)) from error
+    shard = proof["head"]["attestation"]["checkpoint"]["shard"]
+    require(names.owns(shard, message["sender"]), "sender", f"{message['sender']} does not belong to {shard}")
+    return message
+
+
+def main(arguments: list[str]) -> int:
+    if len(arguments) != 2:
+        print(__doc__, file=sys.stderr)
+        return 2
+    proof, trust = (json.load(open(path, encoding="utf-8")) for path in arguments)
+    try:
+        message = verify_message(proof, trust)
+    except (Refused, KeyError, TypeError, ValueError, AssertionError, binascii.Error) as error:
+        print(f"proves nothing: {error}", file=sys.stderr)
+        return 1
+    shard, peer = proof["head"]["attestation"]["checkpoint"]["shard"], proof["head"]["head"]["peer"]
+    print(f"message {proof['nonce']} from {shard} to {peer}: {message['sender']} → {message['receiver']}")
+    print(json.dumps(message["body"], ensure_ascii=False))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
