@@ -32,6 +32,7 @@ pub use io::{
 };
 
 use crate::attestation::ChainSignature;
+use crate::checkpoint::Checkpoint;
 use crate::contract::TipView;
 use crate::digest::{Hash, Native};
 use crate::heads::Head;
@@ -114,34 +115,32 @@ impl<S: Store> Engine<S> {
     /// # Errors
     /// [`Stop::NotNewest`] if it isn't in this node's own records.
     pub fn handle_tip(&mut self, tip: Option<TipView>, now: Now) -> Result<(), Stop> {
-        if self.resumed {
-            return Ok(());
-        }
         let attested = self.attestor.record.attested.as_ref();
-        let pending = self.attestor.pending();
-        let hash = |checkpoint: Option<&crate::checkpoint::Checkpoint>| checkpoint.map(|c| c.hash::<Native>());
-        let known = match &tip {
+        let own_height = attested.map(|checkpoint| checkpoint.height);
+        let own_hashes =
+            [self.attestor.pending(), attested].map(|checkpoint| checkpoint.map(Checkpoint::hash::<Native>));
+        let found = match &tip {
+            Some(tip) => own_hashes.contains(&Some(tip.hash)),
             None => attested.is_none(),
-            Some(tip) if hash(pending) == Some(tip.hash) => true,
-            Some(tip) => hash(attested) == Some(tip.hash),
         };
-        if !known {
-            let own_height = attested.map(|checkpoint| checkpoint.height);
-            if let Some(tip) = tip.filter(|tip| own_height.is_none_or(|own| tip.checkpoint.height >= own)) {
-                return Err(Stop::NotNewest {
-                    shard: self.config.shard.clone(),
-                    tip: format!("{} ({})", tip.checkpoint.height, tip.hash),
-                    own: own_height.map_or("nowhere".to_owned(), |height| format!("at height {height}")),
-                });
-            }
-            // An answer older than what NEAR has told before: of a node that lags. Ask again.
-            self.fetch_tip_at_ns = Some(now.mono_ns + TIP_RETRY_NS);
+        if found {
+            let was_live = self.is_live();
+            self.resumed = true;
+            self.fetch_tip_at_ns = None;
+            self.start_sessions_unless(was_live);
             return Ok(());
         }
-        let was_live = self.is_live();
-        self.resumed = true;
-        self.fetch_tip_at_ns = None;
-        self.start_sessions_unless(was_live);
+        if let Some(tip) = tip.filter(|tip| own_height.is_none_or(|own| tip.checkpoint.height >= own)) {
+            return Err(Stop::NotNewest {
+                shard: self.config.shard.clone(),
+                tip: format!("{} ({})", tip.checkpoint.height, tip.hash),
+                own: own_height.map_or("nowhere".to_owned(), |height| format!("at height {height}")),
+            });
+        }
+        // An answer older than what NEAR has told before: of a server that lags.
+        if !self.resumed {
+            self.fetch_tip_at_ns = Some(now.mono_ns + TIP_RETRY_NS);
+        }
         Ok(())
     }
 
@@ -188,7 +187,13 @@ impl<S: Store> Engine<S> {
         }
         let signature = match result {
             Ok(signature) => signature,
-            Err(failure) => return self.attestor.handle_failure(failure, now),
+            Err(failure) => {
+                if matches!(failure, AttestFailure::Rejected(_)) {
+                    // Perhaps another copy of this home has sealed: then the tip is not ours.
+                    self.journal.emit(Output::FetchTip);
+                }
+                return self.attestor.handle_failure(failure, now);
+            }
         };
         match self.attestor.handle_signature(signature, &self.config.trust, &self.config.salt_secret) {
             Err(error) => {

@@ -191,6 +191,37 @@ fn a_restored_old_copy_finds_that_it_is_not_the_newest_and_stops() {
 }
 
 #[test]
+fn of_two_running_copies_of_a_home_the_one_whose_checkpoint_is_rejected_stops() {
+    let mut world = World::new(CrashPlan::Prompt);
+    world.connect();
+    let mut copy = world.open("alpha", world.copy("alpha"));
+    copy.handle_tip(world.tip("alpha"), world.now()).unwrap();
+    world.send("alpha", "beta", "of the original");
+    world.run();
+
+    let body = Body::Data(b"of the copy".to_vec());
+    let request = Enqueue { sender: "alpha".parse().unwrap(), receiver: "beta".parse().unwrap(), body };
+    copy.handle_enqueue(request).unwrap();
+    let mut rejected = false;
+    let mut stopped = None;
+    while stopped.is_none() {
+        copy.commit(world.now()).unwrap();
+        copy.poll_durable().unwrap();
+        match copy.poll_output().expect("the copy learns that it is not the newest") {
+            Output::Attest(checkpoint) => {
+                let taken = Err(AttestFailure::Rejected("the height is taken".to_owned()));
+                copy.handle_attest_result(checkpoint.hash::<Native>(), taken, world.now());
+                rejected = true;
+            }
+            Output::FetchTip if rejected => stopped = copy.handle_tip(world.tip("alpha"), world.now()).err(),
+            Output::FetchTip => {}
+            Output::Frame { .. } => panic!("the copy sent something"),
+        }
+    }
+    assert!(matches!(stopped, Some(Stop::NotNewest { .. })), "{stopped:?}");
+}
+
+#[test]
 fn a_home_of_another_shard_or_format_is_refused() {
     let mut world = World::new(CrashPlan::Prompt);
     world.run();
