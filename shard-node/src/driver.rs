@@ -3,8 +3,10 @@
 //!
 //! The engine never waits for the network, and the network never sees what isn't durable.
 
+mod clock;
 mod command;
 mod durability;
+mod inputs;
 mod waiters;
 
 pub use command::{
@@ -14,17 +16,17 @@ pub use command::{
 
 use crate::near::{NearEvent, Signed};
 use crate::transport::{Link, PeerEvent};
-use command::{Command, answer};
+use clock::Clock;
+use command::Command;
 use durability::{PendingReplies, SyncTimes};
 use queue::checkpoint::Checkpoint;
-use queue::contract::{ShardStatus, ShardView};
+use queue::contract::ShardView;
 use queue::digest::Hash;
-use queue::engine::{AttestFailure, Config, Direction, Engine, Now, Output, RegisteredShard, Stop};
+use queue::engine::{AttestFailure, Config, Engine, Output, Stop};
 use queue::ids::ShardId;
 use queue::store::{Store, StoreError};
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime};
 use tokio::runtime::Handle;
 use tokio::sync::{Notify, mpsc, oneshot};
 use waiters::Waiters;
@@ -194,127 +196,6 @@ impl<S: Store> Driver<S> {
         if peers_first { event().or_else(command) } else { command().or_else(event) }
     }
 
-    fn handle(&mut self, input: Input) -> Result<(), NodeStop> {
-        match input {
-            Input::Command(command) => self.handle_command(command),
-            Input::Peer(event) => self.handle_peer(event),
-            Input::Near(event) => self.handle_near(event)?,
-            Input::Attested(AttestOutcome { checkpoint, result }) => {
-                match &result {
-                    Ok(signed) => self.near.attested.add(signed.gas),
-                    Err(failure) => tracing::warn!(%checkpoint, %failure, "a checkpoint has no signature yet"),
-                }
-                let result = result.map(|signed| signed.signature);
-                self.engine.handle_attest_result(checkpoint, result, self.clock.now());
-            }
-            Input::Wake => {}
-        }
-        Ok(())
-    }
-
-    fn handle_command(&mut self, command: Command) {
-        match command {
-            Command::Enqueue { requests, reply } => {
-                let results = requests.into_iter().map(|request| self.engine.handle_enqueue(request)).collect();
-                self.replies.push(results, reply);
-            }
-            Command::Status { reply } => {
-                let state = NodeState { engine: self.engine.status(), near: self.near.clone() };
-                answer(reply, state);
-            }
-            Command::Inbox { range, reply } => match read_inbox(&self.engine, &self.times, range) {
-                Ok(messages) if messages.is_empty() && range.wait => self.waiters.add_inbox(range, reply),
-                result => answer(reply, result.map_err(InboxError::from)),
-            },
-            Command::Wait { message, milestone, reply } => self.waiters.add_milestone(message, milestone, reply),
-            Command::Prove { source, nonce, reply } => answer(reply, self.engine.prove(&source, nonce)),
-            Command::RefreshRegistry { reply } => {
-                self.request(Request::RefreshRegistry);
-                self.refreshes.retain(|reply| !reply.is_closed());
-                self.refreshes.push(reply);
-            }
-            // `run` ends before it gets here.
-            Command::Shutdown => {}
-        }
-    }
-
-    fn handle_peer(&mut self, event: PeerEvent) {
-        match event {
-            PeerEvent::Connected { peer, session, link } => {
-                if self.sessions.get(&peer).is_some_and(|(newer, _)| *newer > session) {
-                    return;
-                }
-                if self.sessions.insert(peer.clone(), (session, link)).is_some() {
-                    self.engine.handle_disconnected(&peer);
-                }
-                self.engine.handle_connected(&peer);
-            }
-            PeerEvent::Frame { peer, session, lane, body } => {
-                if !self.is_current(&peer, session) {
-                    return;
-                }
-                let result = match lane {
-                    Direction::Outbound => self.engine.handle_receiver_frame(&peer, &body),
-                    Direction::Inbound => self.engine.handle_sender_frame(&peer, &body, self.clock.now()),
-                };
-                if let Err(error) = result {
-                    tracing::warn!(%error, "dropping the connection");
-                    if let Some((_, link)) = self.sessions.remove(&peer) {
-                        link.close(&error.reason);
-                    }
-                    self.engine.handle_disconnected(&peer);
-                }
-            }
-            PeerEvent::Disconnected { peer, session } => {
-                if self.is_current(&peer, session) {
-                    self.sessions.remove(&peer);
-                    self.engine.handle_disconnected(&peer);
-                }
-            }
-        }
-    }
-
-    fn is_current(&self, peer: &ShardId, session: u64) -> bool {
-        self.sessions.get(peer).is_some_and(|(current, _)| *current == session)
-    }
-
-    fn handle_near(&mut self, event: NearEvent) -> Result<(), NodeStop> {
-        match event {
-            NearEvent::BlockTime(block_time_ns) => {
-                if !self.near.reachable {
-                    tracing::info!("NEAR is reachable");
-                }
-                let attested = self.near.attested;
-                self.near =
-                    NearState { reachable: true, final_block_time_ns: Some(block_time_ns), last_error: None, attested };
-                self.engine.handle_near_time(block_time_ns, self.clock.now());
-            }
-            NearEvent::Registry(mut shards) => {
-                shards.retain(|shard| shard.status == ShardStatus::Active);
-                self.engine.handle_registry(shards.iter().map(registered).collect());
-                self.request(Request::SetPeers(shards));
-                self.answer_refreshes();
-            }
-            NearEvent::Tip(tip) => self.engine.handle_tip(tip, self.clock.now())?,
-            NearEvent::Unreachable(reason) => {
-                if self.near.reachable || self.near.last_error.is_none() {
-                    tracing::warn!(reason, "NEAR is not reachable; the node stays up and keeps trying");
-                }
-                self.near.reachable = false;
-                self.near.last_error = Some(reason);
-                self.answer_refreshes();
-            }
-            NearEvent::WrongTrust(reason) => return Err(NodeStop::WrongTrust(reason)),
-        }
-        Ok(())
-    }
-
-    fn answer_refreshes(&mut self) {
-        for reply in self.refreshes.drain(..) {
-            answer(reply, ());
-        }
-    }
-
     /// Closes the turn, and lets out what is durable.
     fn settle(&mut self) -> Result<(), NodeStop> {
         let now = self.clock.now();
@@ -355,15 +236,6 @@ impl<S: Store> Driver<S> {
     }
 }
 
-fn registered(shard: &ShardView) -> RegisteredShard {
-    RegisteredShard {
-        shard: shard.shard.clone(),
-        incarnation: shard.incarnation,
-        key_epoch: shard.key_epoch,
-        epoch_first_height: shard.epoch_first_height,
-    }
-}
-
 /// Reads a part of the inbox, as far as one answer holds.
 fn read_inbox<S: Store>(
     engine: &Engine<S>,
@@ -387,32 +259,4 @@ fn read_inbox<S: Store>(
     }
     messages.truncate(range.limit);
     Ok(messages)
-}
-
-/// The two clocks of [`Now`].
-#[derive(Debug)]
-struct Clock {
-    start: Instant,
-}
-
-impl Clock {
-    fn new() -> Self {
-        Clock { start: Instant::now() }
-    }
-
-    fn now(&self) -> Now {
-        let mono_ns = nanoseconds(self.start.elapsed());
-        let unix_ns = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, nanoseconds);
-        Now { mono_ns, unix_ns }
-    }
-
-    fn instant(&self, mono_ns: u64) -> Instant {
-        let at = self.start.checked_add(Duration::from_nanos(mono_ns));
-        at.unwrap_or_else(|| self.start + Duration::from_secs(u64::from(u32::MAX)))
-    }
-}
-
-/// Saturates after 584 years.
-fn nanoseconds(duration: Duration) -> u64 {
-    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
 }

@@ -83,7 +83,7 @@ impl Output {
     /// Prints an error with its causes, and gives the exit code of a failure.
     pub fn fail(&self, error: &anyhow::Error) -> ExitCode {
         self.end_step();
-        self.write_stderr(&format_args!("error: {error:#}"));
+        self.write_stderr(&format_args!("error: {}", with_causes(error)));
         ExitCode::FAILURE
     }
 
@@ -101,6 +101,15 @@ impl Output {
     }
 }
 
+/// An error and its causes in one line. Many errors tell their cause themselves: it isn't repeated.
+fn with_causes(error: &anyhow::Error) -> String {
+    error.chain().map(ToString::to_string).fold(String::new(), |told, cause| match told.as_str() {
+        "" => cause,
+        _ if told.contains(&cause) => told,
+        _ => format!("{told}: {cause}"),
+    })
+}
+
 /// Bytes of a stranger as one line for a terminal: control characters can't move the cursor or
 /// forge lines.
 pub fn printable(bytes: &[u8]) -> String {
@@ -115,6 +124,15 @@ pub fn printable(bytes: &[u8]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_cause_that_an_error_tells_itself_is_not_repeated() {
+        #[derive(Debug, thiserror::Error)]
+        #[error("cannot listen: {0}")]
+        struct Refused(#[source] std::io::Error);
+        let error = anyhow::Error::new(Refused(std::io::Error::other("in use"))).context("starting");
+        assert_eq!(with_causes(&error), "starting: cannot listen: in use");
+    }
 
     #[test]
     fn mallorys_control_characters_do_not_reach_the_terminal() {

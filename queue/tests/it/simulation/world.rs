@@ -3,6 +3,7 @@
 use super::bridge::{Bridge, trust};
 use super::random::Random;
 use super::store::Disk;
+use queue::attestation::ChainSignature;
 use queue::checkpoint::Checkpoint;
 use queue::contract::TipView;
 use queue::digest::Native;
@@ -253,7 +254,10 @@ impl World {
         let at = usize::try_from(self.random.below(count)).expect("below a length");
         let request = self.requests.swap_remove(at);
         if self.random.chance(10) {
-            return self.answer(&request, Err("it never reached NEAR"));
+            return self.answer(&request, Err(unavailable("it never reached NEAR")));
+        }
+        if self.random.chance(5) {
+            return self.answer(&request, Err(AttestFailure::Rejected("the balance is empty".to_owned())));
         }
         let signed = self.random.chance(80);
         self.execute(request, signed);
@@ -265,21 +269,20 @@ impl World {
             return;
         }
         if !signed {
-            return self.answer(&request, Err("the signer timed out"));
+            return self.answer(&request, Err(unavailable("the signer timed out")));
         }
         let signature = self.bridge.sign(&request.checkpoint);
         if self.random.chance(90) {
             self.answer(&request, Ok(signature));
         } else {
-            self.answer(&request, Err("the answer was lost"));
+            self.answer(&request, Err(unavailable("the answer was lost")));
         }
     }
 
-    fn answer(&mut self, request: &Request, result: Result<queue::attestation::ChainSignature, &str>) {
+    fn answer(&mut self, request: &Request, result: Result<ChainSignature, AttestFailure>) {
         let now = self.now(&request.shard);
         let node = self.node(&request.shard);
         if node.process == request.process {
-            let result = result.map_err(|reason| AttestFailure::Unavailable(reason.to_owned()));
             node.engine.handle_attest_result(request.checkpoint.hash::<Native>(), result, now);
         }
     }
@@ -349,6 +352,10 @@ impl World {
         node.engine = Engine::open(config(shard), node.disk.clone(), now).expect("what was durable opens");
         node.engine.poll_durable().expect("the disk works");
     }
+}
+
+fn unavailable(reason: &str) -> AttestFailure {
+    AttestFailure::Unavailable(reason.to_owned())
 }
 
 fn config(shard: &ShardId) -> Config {
