@@ -91,6 +91,7 @@ pub enum NodeStop {
 /// The engine and all that it is connected to.
 #[derive(Debug)]
 pub struct Driver<S> {
+    own: ShardId,
     engine: Engine<S>,
     clock: Clock,
     commands: mpsc::Receiver<Command>,
@@ -120,10 +121,12 @@ impl<S: Store> Driver<S> {
     /// As [`Engine::open`].
     pub fn open(config: Config, store: S, channels: Channels) -> Result<(Self, DriverHandle), Stop> {
         let clock = Clock::new();
+        let own = config.shard.clone();
         let engine = Engine::open(config, store, clock.now())?;
         let (sender, commands) = mpsc::channel(COMMANDS_MAX);
         let times = SyncTimes::new(engine.durable());
         let driver = Driver {
+            own,
             engine,
             clock,
             commands,

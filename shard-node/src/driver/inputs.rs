@@ -5,9 +5,10 @@ use super::{AttestOutcome, Driver, InboxError, Input, NearState, NodeState, Node
 use crate::near::NearEvent;
 use crate::transport::PeerEvent;
 use queue::contract::{ShardStatus, ShardView};
-use queue::engine::{Direction, RegisteredShard};
-use queue::ids::ShardId;
+use queue::engine::{Direction, Enqueue, EnqueueError, RegisteredShard, Ticket};
+use queue::ids::{Route, ShardId, route};
 use queue::store::Store;
+use std::collections::BTreeMap;
 
 impl<S: Store> Driver<S> {
     pub(super) fn handle(&mut self, input: Input) -> Result<(), NodeStop> {
@@ -31,7 +32,7 @@ impl<S: Store> Driver<S> {
     fn handle_command(&mut self, command: Command) {
         match command {
             Command::Enqueue { requests, reply } => {
-                let results = requests.into_iter().map(|request| self.engine.handle_enqueue(request)).collect();
+                let results = self.enqueue(requests);
                 self.replies.push(results, reply);
             }
             Command::Status { reply } => {
@@ -52,6 +53,25 @@ impl<S: Store> Driver<S> {
             // `run` ends before it gets here.
             Command::Shutdown => {}
         }
+    }
+
+    /// Enqueues in order: a lane that refuses a message as full takes none of those behind it,
+    /// however short they are.
+    fn enqueue(&mut self, requests: Vec<Enqueue>) -> Vec<Result<Ticket, EnqueueError>> {
+        let mut full = BTreeMap::<ShardId, EnqueueError>::new();
+        let mut results = Vec::with_capacity(requests.len());
+        for request in requests {
+            let busy = match route(&self.own, &request.receiver) {
+                Route::Shard(peer) => full.get(&peer).cloned(),
+                Route::Local | Route::Near => None,
+            };
+            let result = busy.map_or_else(|| self.engine.handle_enqueue(request), Err);
+            if let Err(busy @ EnqueueError::Busy { peer, .. }) = &result {
+                full.insert(peer.clone(), busy.clone());
+            }
+            results.push(result);
+        }
+        results
     }
 
     fn handle_peer(&mut self, event: PeerEvent) {

@@ -292,6 +292,17 @@ async fn a_refused_message_of_a_batch_does_not_hold_up_the_others() {
 }
 
 #[tokio::test]
+async fn a_full_lane_takes_nothing_behind_a_refused_message_however_short() {
+    let node = Node::with_backlog(1_000).await;
+    let long = vec![0; 800];
+    let messages = vec![message("bob.beta", &long), message("bob.beta", &long), message("bob.beta", b"short")];
+    let results = node.client.send_many(messages).await.unwrap().results;
+    let accepted: Vec<bool> = results.iter().map(|result| matches!(result, SendResult::Sent(_))).collect();
+    assert_eq!(accepted, [true, false, false]);
+    node.client.send(message("bob.beta", b"short")).await.expect("there is room for it by itself");
+}
+
+#[tokio::test]
 async fn a_full_lane_answers_busy_and_when_to_try_again() {
     let node = Node::with_backlog(1_000).await;
     node.client.send(message("bob.beta", &[0; 600])).await.unwrap();

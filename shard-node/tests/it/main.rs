@@ -5,5 +5,6 @@ mod api;
 mod localnet;
 mod near;
 mod processes;
+mod send;
 mod store;
 mod verify;
