@@ -12,7 +12,7 @@ use near_primitives::types::{BlockHeight, Gas};
 use crate::ChainError;
 use crate::block::{self, BlockRecord};
 use crate::config::{ChainConfig, POOL_LIMIT};
-use crate::execute::CompileCache;
+use crate::execute::{CompiledInMemory, ContractCache};
 use crate::genesis::{self, Genesis, GenesisRecord};
 use crate::keys::{self, Column};
 use crate::outcome;
@@ -38,7 +38,7 @@ pub struct Chain {
     genesis: Arc<GenesisRecord>,
     config: Arc<ChainConfig>,
     signer: Option<Arc<SignerAccount>>,
-    cache: CompileCache,
+    cache: ContractCache,
     state: State,
     head: BlockRecord,
     /// Invariant: at most `POOL_LIMIT`.
@@ -82,7 +82,7 @@ impl Chain {
             config: Arc::new(genesis.config()?),
             signer: genesis.signer()?.map(Arc::new),
             genesis: Arc::new(genesis),
-            cache: CompileCache::default(),
+            cache: Arc::new(CompiledInMemory::default()),
             state,
             head,
             pool: VecDeque::new(),
@@ -138,7 +138,7 @@ impl Chain {
         order_by_nonce(&mut self.pool);
         let execution = Execution {
             config: &self.config,
-            cache: &self.cache,
+            cache: &*self.cache,
             block: &block,
             state: &mut self.state,
             signer: self.signer.as_deref(),
@@ -183,6 +183,12 @@ impl Chain {
             head: self.head.clone(),
             rejected: self.rejected.clone(),
         }
+    }
+
+    /// Keeps compiled contracts in `cache` from now on, instead of in memory. That changes how fast
+    /// contracts run, never what they do.
+    pub fn set_contract_cache(&mut self, cache: ContractCache) {
+        self.cache = cache;
     }
 
     /// Scripts what happens to the next signature request that has no script yet. In memory only.

@@ -23,9 +23,13 @@ use crate::state::State;
 /// Contracts whose compiled code is kept; the least recently compiled goes first.
 const COMPILED_CONTRACTS: usize = 64;
 
-/// Compiled contracts, in memory only, shared by the chain and its views.
+/// Where compiled contracts are kept, shared by the chain and its views.
+pub type ContractCache = Arc<dyn ContractRuntimeCache>;
+
+/// Compiled contracts in memory. The VM loads them anew for each call: a [`ContractCache`] of NEAR's
+/// own, with a folder, spares that, and the memory of code that was loaded and is not yet given back.
 #[derive(Clone, Default)]
-pub(crate) struct CompileCache(Arc<Mutex<CompiledContracts>>);
+pub(crate) struct CompiledInMemory(Arc<Mutex<CompiledContracts>>);
 
 #[derive(Default)]
 struct CompiledContracts {
@@ -34,7 +38,7 @@ struct CompiledContracts {
     order: std::collections::VecDeque<CryptoHash>,
 }
 
-impl ContractRuntimeCache for CompileCache {
+impl ContractRuntimeCache for CompiledInMemory {
     fn handle(&self) -> Box<dyn ContractRuntimeCache> {
         Box::new(self.clone())
     }
@@ -136,7 +140,7 @@ impl Contract for Code<'_> {
 /// Runs a contract's method. The state keeps what the contract wrote even when it fails: the caller undoes it.
 pub(crate) fn call_contract(
     config: &ChainConfig,
-    cache: &CompileCache,
+    cache: &dyn ContractRuntimeCache,
     block: &BlockRecord,
     state: &mut State,
     account: &Account,

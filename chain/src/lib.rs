@@ -40,6 +40,7 @@ pub use config::{
     BLOCK_GAS_LIMIT, GAS_PRICE, HISTORY_BLOCKS, POOL_LIMIT, PROTOCOL_VERSION, TRANSACTION_VALIDITY_BLOCKS,
     VIEW_GAS_LIMIT,
 };
+pub use execute::ContractCache;
 pub use genesis::{DEFAULT_BLOCK_INTERVAL_NS, Genesis, GenesisAccount, SignerGenesis};
 pub use outcome::TransactionStatus;
 pub use signer::faults::SignerFault;
@@ -49,6 +50,7 @@ pub use view::{CallOutcome, View, ViewError};
 
 pub use near_crypto;
 pub use near_primitives;
+pub use near_vm_runner::{FilesystemContractRuntimeCache, noop_background_spawner};
 
 use near_primitives::types::AccountId;
 

@@ -15,13 +15,14 @@ use near_primitives::types::{AccountId, Balance, Gas};
 use near_primitives::utils::{
     create_action_hash_from_receipt_id, create_random_seed, create_receipt_id_from_receipt_id,
 };
+use near_vm_runner::ContractRuntimeCache;
 use near_vm_runner::logic::ReturnData;
 
 use crate::account::{account, set_account, storage_shortfall};
 use crate::actions::{self, Subject};
 use crate::block::BlockRecord;
 use crate::config::{ChainConfig, GAS_PRICE, gas_cost};
-use crate::execute::{Call, CallResult, CompileCache, call_contract};
+use crate::execute::{Call, CallResult, call_contract};
 use crate::fees;
 use crate::outcome;
 use crate::promises::{self, Origin};
@@ -34,7 +35,7 @@ use crate::yields;
 /// Everything that a block needs while it is being made.
 pub(crate) struct Execution<'a> {
     pub(crate) config: &'a ChainConfig,
-    pub(crate) cache: &'a CompileCache,
+    pub(crate) cache: &'a dyn ContractRuntimeCache,
     pub(crate) block: &'a BlockRecord,
     pub(crate) state: &'a mut State,
     pub(crate) signer: Option<&'a SignerAccount>,

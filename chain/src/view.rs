@@ -15,7 +15,7 @@ use near_vm_runner::logic::ReturnData;
 use crate::account;
 use crate::block::BlockRecord;
 use crate::config::{ChainConfig, VIEW_GAS_LIMIT};
-use crate::execute::{Call, CallFailure, CompileCache, call_contract};
+use crate::execute::{Call, CallFailure, ContractCache, call_contract};
 use crate::genesis::GenesisRecord;
 use crate::keys;
 use crate::outcome::{self, TransactionStatus};
@@ -29,7 +29,7 @@ pub struct View {
     pub(crate) genesis: Arc<GenesisRecord>,
     pub(crate) config: Arc<ChainConfig>,
     pub(crate) signer: Option<Arc<SignerAccount>>,
-    pub(crate) cache: CompileCache,
+    pub(crate) cache: ContractCache,
     pub(crate) head: BlockRecord,
     pub(crate) rejected: OrdMap<CryptoHash, InvalidTxError>,
 }
@@ -158,7 +158,7 @@ impl View {
             random_seed: create_random_seed(action_hash, self.head.random_value),
             is_view: true,
         };
-        let result = call_contract(&self.config, &self.cache, &self.head, &mut state, &account, call);
+        let result = call_contract(&self.config, &*self.cache, &self.head, &mut state, &account, call);
         match result.end {
             Ok(success) => {
                 let returned = match success.returned {

@@ -1,16 +1,24 @@
 //! The chain and its store: a block is durable before anybody sees it.
 
 use super::LocalnetError;
+use crate::home::{Home, HomeError};
 use crate::store::SledStore;
 use chain::near_primitives::errors::InvalidTxError;
 use chain::near_primitives::hash::CryptoHash;
 use chain::near_primitives::transaction::SignedTransaction;
-use chain::{Chain, Diff, Genesis, View};
+use chain::{Chain, ContractCache, Diff, FilesystemContractRuntimeCache, Genesis, View};
 use queue::store::{Store as _, StoreError, Turn};
 use std::path::Path;
+use std::sync::Arc;
 
 /// How many entries are read from the store at a time when the chain is opened.
 const LOAD_ENTRIES: usize = 256;
+
+/// Contracts that are kept loaded: the bridge's, and some of whoever tries things out.
+const LOADED_CONTRACTS_MAX: usize = 8;
+
+/// Most bytes of compiled contracts on disk; a bridge contract takes some 5 MB.
+const COMPILED_BYTES_MAX: u64 = 256 * 1024 * 1024;
 
 /// A chain whose every block is one turn of a store.
 pub(super) struct Ledger {
@@ -19,19 +27,22 @@ pub(super) struct Ledger {
 }
 
 impl Ledger {
-    /// Continues the chain in the store at `path`, or starts the one that `genesis` describes.
+    /// Continues the chain in the store of `home`, or starts the one that `genesis` describes.
+    /// Its compiled contracts are kept in `home` too.
     pub(super) fn open(
-        path: &Path,
+        home: &Home,
         genesis: impl FnOnce() -> Result<Genesis, LocalnetError>,
     ) -> Result<Self, LocalnetError> {
-        let store = SledStore::open(path, Box::new(|| ()))?;
-        if store.turn() > 0 {
-            let chain = Chain::open(entries(&store)?.into_iter())?;
-            return Ok(Ledger { chain, store });
-        }
-        let (chain, diff) = Chain::from_genesis(genesis()?)?;
-        let mut ledger = Ledger { chain, store };
-        ledger.persist(diff)?;
+        let store = SledStore::open(&home.store_path(), Box::new(|| ()))?;
+        let mut ledger = if store.turn() > 0 {
+            Ledger { chain: Chain::open(entries(&store)?.into_iter())?, store }
+        } else {
+            let (chain, diff) = Chain::from_genesis(genesis()?)?;
+            let mut ledger = Ledger { chain, store };
+            ledger.persist(diff)?;
+            ledger
+        };
+        ledger.chain.set_contract_cache(contract_cache(home)?);
         Ok(ledger)
     }
 
@@ -68,6 +79,22 @@ impl Ledger {
         self.store.wait_durable()?;
         Ok(())
     }
+}
+
+/// Compiled contracts, on disk and, while they are in use, loaded in memory.
+fn contract_cache(home: &Home) -> Result<ContractCache, LocalnetError> {
+    let folder = home.root().join("contracts");
+    let opened = FilesystemContractRuntimeCache::with_memory_cache(
+        home.root(),
+        None::<&Path>,
+        "contracts",
+        LOADED_CONTRACTS_MAX,
+        None,
+        COMPILED_BYTES_MAX,
+        chain::noop_background_spawner(),
+    );
+    let cache = opened.map_err(|error| HomeError::Io { path: folder, error })?;
+    Ok(Arc::new(cache))
 }
 
 type Entries = Vec<(Vec<u8>, Vec<u8>)>;

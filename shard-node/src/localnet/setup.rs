@@ -70,7 +70,7 @@ pub(super) fn open(home: &Home, signer_delay_ms: u64) -> Result<(Ledger, TrustRo
     // The key is on disk before the chain that knows it.
     let root = root_key(home)?;
     let public_key = root.public_key();
-    let mut ledger = Ledger::open(&home.store_path(), || genesis(public_key, signer_delay_ms))?;
+    let mut ledger = Ledger::open(home, || genesis(public_key, signer_delay_ms))?;
     let mut deployer = Deployer { ledger: &mut ledger, root };
     let trust = deployer.ensure_bridge()?;
     Ok((ledger, trust))
@@ -231,7 +231,7 @@ mod tests {
         if steps == 0 {
             return;
         }
-        let mut ledger = Ledger::open(&home.store_path(), || genesis(public_key, 0)).expect("a chain");
+        let mut ledger = Ledger::open(home, || genesis(public_key, 0)).expect("a chain");
         let mut deployer = Deployer { ledger: &mut ledger, root };
         if steps > 1 {
             deployer.transact("creation", &account(ROOT_ACCOUNT), deployer.creation()).expect("created");
