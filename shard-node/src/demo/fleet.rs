@@ -63,6 +63,22 @@ impl Fleet {
         self.root.join(NEAR).join("credentials").join("localnet").join("test.near.json")
     }
 
+    /// Starts everything for the first time: the embedded NEAR, then each shard's node, registered.
+    /// `step` is told what comes. Gives NEAR's RPC address.
+    ///
+    /// # Errors
+    /// A process doesn't become ready.
+    pub async fn start_all(&mut self, step: impl Fn(String)) -> anyhow::Result<String> {
+        step("starting an embedded NEAR with the bridge contract and a signer".to_owned());
+        let rpc = self.start_near().await?;
+        for shard in SHARDS {
+            step(format!("registering shard {shard} and starting its node"));
+            self.init(shard, &rpc).await?;
+            self.start_node(shard).await?;
+        }
+        Ok(rpc)
+    }
+
     /// Starts the embedded NEAR, again on the same port if it ran before. Gives its RPC address.
     ///
     /// # Errors

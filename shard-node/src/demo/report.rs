@@ -74,13 +74,7 @@ pub struct Report {
 pub async fn run(options: &Options, root: &Path, output: &Output) -> anyhow::Result<Report> {
     let program = std::env::current_exe().context("finding this program")?;
     let mut fleet = Fleet::new(program, root.to_owned(), options.signer_delay_ms);
-    output.step("starting an embedded NEAR with the bridge contract and a signer");
-    let rpc = fleet.start_near().await?;
-    for shard in SHARDS {
-        output.step(format!("registering shard {shard} and starting its node"));
-        fleet.init(shard, &rpc).await?;
-        fleet.start_node(shard).await?;
-    }
+    let rpc = fleet.start_all(|text| output.step(text)).await?;
     let [_, victim] = SHARDS;
     let plan = Plan { messages: options.messages, size: options.size, kills: vec![vec![victim]] };
     output.step(format!("sending {} messages each way; {victim} is killed half-way and started again", plan.messages));

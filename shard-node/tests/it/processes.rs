@@ -13,11 +13,7 @@ async fn ten_thousand_messages_each_way_arrive_once_in_order_across_a_kill_of_ea
     let folder = tempfile::tempdir().expect("a folder");
     let program = PathBuf::from(env!("CARGO_BIN_EXE_shard-node"));
     let mut fleet = Fleet::new(program, folder.path().to_owned(), 20);
-    let rpc = fleet.start_near().await.expect("an embedded NEAR");
-    for shard in SHARDS {
-        fleet.init(shard, &rpc).await.expect("a registered shard");
-        fleet.start_node(shard).await.expect("a running node");
-    }
+    fleet.start_all(drop).await.expect("a running bridge");
     let [alpha, beta] = SHARDS;
     let kills = vec![vec![alpha], vec![NEAR], vec![beta], vec![NEAR, alpha, beta]];
     let plan = Plan { messages: 10_000, size: 256, kills };

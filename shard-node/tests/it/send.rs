@@ -29,11 +29,7 @@ impl Bridge {
         let folder = tempfile::tempdir().expect("a folder");
         let program = PathBuf::from(env!("CARGO_BIN_EXE_shard-node"));
         let mut fleet = Fleet::new(program, folder.path().to_owned(), 20);
-        let rpc = fleet.start_near().await.expect("an embedded NEAR");
-        for shard in SHARDS {
-            fleet.init(shard, &rpc).await.expect("a registered shard");
-            fleet.start_node(shard).await.expect("a running node");
-        }
+        fleet.start_all(drop).await.expect("a running bridge");
         Bridge { fleet, folder }
     }
 
