@@ -5,7 +5,7 @@ use crate::config::Config;
 use crate::driver::{AttestOutcome, Channels, Driver, DriverHandle, NodeStop, Request};
 use crate::home::{Home, HomeError};
 use crate::near::{Actor, Attestor, NearClient, NearError, Watcher, watch};
-use crate::store::{OpenError, SledStore};
+use crate::store::{DiskStore, OpenError};
 use crate::transport::{PeerEntry, Transport, TransportError};
 use queue::checkpoint::Checkpoint;
 use queue::contract::ShardView;
@@ -115,7 +115,7 @@ impl Node {
 
         let durable = Arc::new(Notify::new());
         let notify = durable.clone();
-        let store = SledStore::open(&home.store_path(), Box::new(move || notify.notify_one()))?;
+        let store = DiskStore::open(&home.store_path(), Box::new(move || notify.notify_one()))?;
         let (near_events, near_inbox) = mpsc::channel(NEAR_EVENTS_MAX);
         let (attest_outcomes, attested) = mpsc::channel(1);
         let (requests, request_inbox) = mpsc::unbounded_channel();
@@ -174,7 +174,7 @@ impl Node {
 }
 
 /// Runs the driver on a thread of its own. The answer comes once its store is closed.
-fn spawn_driver(driver: Driver<SledStore>) -> Result<oneshot::Receiver<Result<(), NodeStop>>, DaemonError> {
+fn spawn_driver(driver: Driver<DiskStore>) -> Result<oneshot::Receiver<Result<(), NodeStop>>, DaemonError> {
     let runtime = tokio::runtime::Handle::current();
     let (ended, result) = oneshot::channel();
     let run = move || {

@@ -1,41 +1,54 @@
-//! The engine's store on disk: one sled tree, one atomic batch per turn.
+//! The engine's store on disk: a log of turns, and beside it an index in sled. Specified in
+//! `specs/store.md`.
 //!
-//! sled's `flush` waits for the page cache only (`sync_file_range`), so a second handle on its log
-//! file is synced after it: a turn counts as durable after that, never before. One thread does
-//! both for whatever has been applied by then. Values are short and segments long, because sled
-//! moves what exceeds a quarter of a segment to a file of its own, which it never syncs.
+//! A turn is one record of the log, and durable once that is synced; one thread syncs whatever has
+//! been appended by then. Message bytes stay in the log. The index follows the log, and is made
+//! again from it when it can't be trusted: nothing depends on sled's own durability.
 
+mod checksum;
+mod effect;
+mod files;
+mod index;
+mod keeper;
+mod log;
+mod record;
+mod replay;
 mod rows;
+mod scan;
+mod segment;
+mod snapshot;
+mod space;
 mod sync;
+mod tally;
+#[cfg(test)]
+mod tests;
 
+use files::{Files, Folder};
+use index::Index;
+use keeper::Keeper;
+use log::{Entry, Log};
+use queue::codec;
 use queue::ids::Lane;
-use queue::store::{Store, StoreError, Turn, TurnId};
-use rows::{Chunk, Layout, Row};
-use std::collections::BTreeMap;
-use std::fs::{self, File};
+use queue::store::{KeyValue, Store, StoreError, Turn, TurnId};
+use record::{Body, Kind};
+use replay::{Opened, Refusal};
+use rows::Row;
+use space::Space;
 use std::path::Path;
-use std::thread;
-use std::time::Duration;
-use sync::Syncer;
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+use sync::{Durable, Syncer, Waiting};
+use tally::Tally;
 
-/// Format of the rows; raised when they change.
-pub const STORE_FORMAT: u32 = 1;
+/// Format of the store's files; raised when they change.
+pub const STORE_FORMAT: u32 = 2;
 
-/// Longest value in the tree, in bytes: chunks of this length are sled's best case.
-const VALUE_BYTES_MAX: usize = 60 * 1024;
+/// Format of the stores that had no log, only sled.
+const FORMAT_WITHOUT_LOG: u32 = 1;
 
-/// Length of sled's segments, in bytes, and a quarter of it the most that sled writes as one item.
-/// The largest item is a leaf of the tree: 17 values before it is split, 3 more after a merge.
-const SEGMENT_BYTES: usize = 8 * 1024 * 1024;
-
-const _: () = assert!(20 * (VALUE_BYTES_MAX + 1024) < SEGMENT_BYTES / 4);
-
-/// What sled may cache, in bytes. Its default of 1 GiB would dwarf the rest of the process.
-const CACHE_BYTES: u64 = 64 * 1024 * 1024;
-
-/// How often, and with what pause, opening is tried while sled's log is still locked.
-const LOCKED_ATTEMPTS: u32 = 100;
-const LOCKED_PAUSE: Duration = Duration::from_millis(20);
+/// Where Linux names its current boot. Another name means that the machine was off: sled's file
+/// may have lost what was never synced.
+const BOOT_ID: &str = "/proc/sys/kernel/random/boot_id";
 
 /// Called from the sync thread whenever more is durable, or when syncing failed.
 pub type Notify = Box<dyn Fn() + Send + Sync>;
@@ -53,6 +66,14 @@ pub enum OpenError {
         /// What failed.
         reason: String,
     },
+    /// What was durable is gone or changed.
+    #[error("the store at {path} is damaged: {reason}; restore the home from a copy of its newest state")]
+    Damaged {
+        /// The store's folder.
+        path: String,
+        /// What is damaged.
+        reason: String,
+    },
     /// Written by another version of the software.
     #[error(
         "the store at {path} has format {found}, this software knows {STORE_FORMAT}: run the version that wrote it"
@@ -65,185 +86,202 @@ pub enum OpenError {
     },
 }
 
-/// A [`Store`] on sled.
+/// How long files get, and how often work is done on them. All in bytes of records.
+#[derive(Debug, Clone, Copy)]
+struct Limits {
+    /// Most in a segment, unless a single record is longer.
+    segment_bytes: u64,
+    /// The index is written to its file whenever so much was appended.
+    flush_bytes: u64,
+    /// A snapshot is made when so much was appended, or more if the last one was long.
+    snapshot_bytes: u64,
+    /// How far a segment is filled with zeros ahead of short records: a sync is faster when it
+    /// needn't make the file longer.
+    zero_bytes: usize,
+}
+
+impl Limits {
+    const DEFAULT: Limits = Limits {
+        segment_bytes: 64 * 1024 * 1024,
+        flush_bytes: 16 * 1024 * 1024,
+        snapshot_bytes: 128 * 1024 * 1024,
+        zero_bytes: 1024 * 1024,
+    };
+}
+
+/// A [`Store`] on disk.
 ///
 /// Dropping it waits until all that was appended is durable; a crash instead loses at most the
 /// turns beyond [`Store::poll_durable`].
-pub struct SledStore {
-    tree: sled::Db,
+pub struct DiskStore {
+    // Dropped first: its thread uses the rest.
     syncer: Syncer,
-    /// Newest turn applied. Invariant: not below what the syncer says is durable.
-    turn: TurnId,
+    log: Log,
+    index: Arc<Index>,
+    /// Invariant: counts what the index has, with the rows that sled doesn't have yet.
+    tally: Tally,
+    space: Space,
 }
 
-impl SledStore {
+impl DiskStore {
     /// Opens the store in the folder `path`, making it if need be. What is found there is durable
     /// when this returns.
     ///
     /// # Errors
     /// [`OpenError`].
     pub fn open(path: &Path, notify: Notify) -> Result<Self, OpenError> {
-        let failed = |reason: String| OpenError::Medium { path: path.display().to_string(), reason };
-        let tree = open_tree(path).map_err(|error| failed(error.to_string()))?;
-        match tree.get(Row::Format.key()).map_err(|error| failed(error.to_string()))? {
-            Some(value) => {
-                let found = rows::decode_u32(&value).ok_or_else(|| failed("the format row is damaged".to_owned()))?;
-                if found != STORE_FORMAT {
-                    return Err(OpenError::OtherFormat { path: path.display().to_string(), found });
-                }
-            }
-            None if tree.is_empty() => {
-                tree.insert(Row::Format.key(), &STORE_FORMAT.to_be_bytes())
-                    .map_err(|error| failed(error.to_string()))?;
-            }
-            None => return Err(failed("it is no store of a shard-node: the format row is missing".to_owned())),
+        let display = || path.display().to_string();
+        if path.join("db").exists() {
+            return Err(OpenError::OtherFormat { path: display(), found: FORMAT_WITHOUT_LOG });
         }
-        let turn = match tree.get(Row::Turn.key()).map_err(|error| failed(error.to_string()))? {
-            Some(value) => rows::decode_u64(&value).ok_or_else(|| failed("the turn row is damaged".to_owned()))?,
-            None => 0,
-        };
-        let log = sync_all(&tree, path).map_err(|error| failed(error.to_string()))?;
-        let syncer = Syncer::start(tree.clone(), log, turn, notify).map_err(|error| failed(error.to_string()))?;
-        Ok(SledStore { tree, syncer, turn })
+        let failed = |error: &std::io::Error| OpenError::Medium { path: display(), reason: error.to_string() };
+        let folder = Folder::open(&path.join("log")).map_err(|error| failed(&error))?;
+        let boot = std::fs::read_to_string(BOOT_ID).ok();
+        Self::open_with(Arc::new(folder), &path.join("index"), Limits::DEFAULT, boot, notify).map_err(|refusal| {
+            match refusal {
+                Refusal::OtherFormat(found) => OpenError::OtherFormat { path: display(), found },
+                Refusal::Store(StoreError::Medium(reason)) => OpenError::Medium { path: display(), reason },
+                Refusal::Store(StoreError::Damaged(reason)) => OpenError::Damaged { path: display(), reason },
+            }
+        })
     }
 
-    /// The newest applied turn; 0 if nothing was ever appended.
+    fn open_with(
+        files: Arc<dyn Files>,
+        index_path: &Path,
+        limits: Limits,
+        boot: Option<String>,
+        notify: Notify,
+    ) -> Result<Self, Refusal> {
+        let Opened { log, index, tally, covered, since } = replay::open(files.clone(), index_path, limits, boot)?;
+        let index = Arc::new(index);
+        let covered = Arc::new(AtomicU64::new(covered));
+        let durable = Durable { turn: log.end().turn, number: log.end().number };
+        let no_thread = |error: std::io::Error| medium("a thread of the store can't be started", &error);
+        let keeper = Keeper::start(files, index.clone(), limits, covered.clone(), since).map_err(no_thread)?;
+        let syncer = Syncer::start(index.clone(), keeper, durable, notify).map_err(no_thread)?;
+        Ok(DiskStore { syncer, log, index, tally, space: Space::new(covered, limits) })
+    }
+
+    /// The newest appended turn; 0 if nothing was ever appended.
     pub fn turn(&self) -> TurnId {
-        self.turn
+        self.log.end().turn
     }
 
-    /// Waits until the newest applied turn is durable, and returns it.
+    /// Waits until the newest appended turn is durable, and returns it.
     ///
     /// # Errors
     /// [`StoreError`].
     pub fn wait_durable(&self) -> Result<TurnId, StoreError> {
-        self.syncer.wait(self.turn)
+        self.syncer.wait(self.turn())
     }
 
-    fn apply(&mut self, turn: Turn) -> Result<(), StoreError> {
-        if turn.id != self.turn + 1 {
-            return Err(StoreError::Damaged(format!("turn {} follows turn {}", turn.id, self.turn)));
+    fn take(&mut self, turn: Turn) -> Result<(), StoreError> {
+        let id = turn.id;
+        if self.turn().checked_add(1) != Some(id) {
+            return Err(StoreError::Damaged(format!("turn {id} follows turn {}", self.turn())));
         }
-        let mut batch = sled::Batch::default();
-        for (lane, below) in &turn.prunes {
-            self.prune(&mut batch, lane, *below)?;
-        }
-        for appended in &turn.messages {
-            for chunk in Chunk::pack(appended, VALUE_BYTES_MAX) {
-                for (key, value) in chunk {
-                    batch.insert(key, value);
-                }
-            }
-        }
-        let mut changes: BTreeMap<&[u8], Option<&[u8]>> = turn.deletes.iter().map(|key| (&key[..], None)).collect();
-        changes.extend(turn.puts.iter().map(|(key, value)| (&key[..], Some(&value[..]))));
-        for (key, value) in changes {
-            self.change(&mut batch, key, value)?;
-        }
-        batch.insert(Row::Turn.key(), &turn.id.to_be_bytes());
-        self.tree.apply_batch(batch).map_err(medium)?;
-        self.turn = turn.id;
-        Ok(())
-    }
-
-    /// Removes the chunks that lie wholly below `below`. Earlier messages of the chunk around it
-    /// stay on disk until the rest may go too, but can't be read.
-    fn prune(&self, batch: &mut sled::Batch, lane: &Lane, below: u64) -> Result<(), StoreError> {
-        if self.pruned_below(lane)? >= below {
-            return Ok(());
-        }
-        batch.insert(Row::PrunedBelow(lane).key(), &below.to_be_bytes());
-        let mut ends_below = false;
-        for row in self.tree.range(Row::Chunk(lane, 0, 0).key()..Row::Chunk(lane, below, 0).key()) {
-            let (key, value) = row.map_err(medium)?;
-            let at = rows::chunk_position(&key).ok_or_else(|| damaged(lane, "has a row with a damaged key"))?;
-            if at.piece == 0 {
-                let count = rows::chunk_count(&value).ok_or_else(|| damaged(lane, "has a chunk without a count"))?;
-                ends_below = at.first_nonce.saturating_add(u64::from(count)) <= below;
-            }
-            if ends_below {
-                batch.remove(key);
-            }
+        let (body, payload) = Body::of_turn(self.log.seed(), turn)?;
+        self.write(Kind::Turn, id, &body, &payload)?;
+        if let Some(moved) = self.space.next_move(&self.log, &self.index, &self.tally)? {
+            self.write(Kind::Rewrite, id, &moved.body, &moved.payload)?;
         }
         Ok(())
     }
 
-    fn pruned_below(&self, lane: &Lane) -> Result<u64, StoreError> {
-        let Some(value) = self.tree.get(Row::PrunedBelow(lane).key()).map_err(medium)? else { return Ok(0) };
-        rows::decode_u64(&value).ok_or_else(|| damaged(lane, "has a damaged watermark"))
-    }
-
-    /// Sets or removes one of the engine's keys, with the pieces of its old value.
-    fn change(&self, batch: &mut sled::Batch, key: &[u8], value: Option<&[u8]>) -> Result<(), StoreError> {
-        let row = Row::Key(key).key();
-        if let Some(old) = self.tree.get(&row).map_err(medium)? {
-            for piece in 0..layout_of(key, &old)?.pieces() {
-                batch.remove(Row::Piece(key, piece).key());
-            }
-        }
-        let Some(value) = value else {
-            batch.remove(row);
-            return Ok(());
-        };
-        let (head, pieces) = Layout::split(value, VALUE_BYTES_MAX);
-        batch.insert(row, head);
-        for (piece, bytes) in (0u32..).zip(pieces) {
-            batch.insert(Row::Piece(key, piece).key(), bytes);
-        }
-        Ok(())
-    }
-
-    fn value(&self, key: &[u8], head: &[u8]) -> Result<Vec<u8>, StoreError> {
-        match layout_of(key, head)? {
-            Layout::Inline(value) => Ok(value.to_vec()),
-            Layout::Pieces(count) => {
-                let mut value = Vec::new();
-                for piece in 0..count {
-                    let bytes = self.tree.get(Row::Piece(key, piece).key()).map_err(medium)?;
-                    value.extend_from_slice(&bytes.ok_or_else(|| damaged_key(key, "lacks a piece of its value"))?);
-                }
-                Ok(value)
-            }
-        }
+    /// Appends a record and sets the rows that it changes.
+    fn write(&mut self, kind: Kind, turn: TurnId, body: &Body, payload: &[u8]) -> Result<(), StoreError> {
+        let durable = self.syncer.durable().number;
+        let encoded = codec::encode(body);
+        let place = self.log.place(durable, encoded.len(), payload.len())?;
+        let number = self.log.end().number + 1;
+        let changes = effect::set_rows(&self.index, Some(&mut self.tally), number, place, body)?;
+        let entry = Entry { kind, turn, body: &encoded, payload };
+        let bytes = self.log.append(durable, self.tally.state, &entry)?;
+        let files = self.log.take_unsynced();
+        self.syncer.submit(Waiting { files, changes, position: *self.log.end(), bytes });
+        self.space.note(bytes, durable, &mut self.log, &self.tally)
     }
 
     fn read_messages(&self, lane: &Lane, from: u64, bytes_max: usize) -> Result<Vec<Vec<u8>>, StoreError> {
-        let past = Row::Chunk(lane, from, u32::MAX).key();
-        let Some(nearest) =
-            self.tree.range(Row::Chunk(lane, 0, 0).key()..=past).next_back().transpose().map_err(medium)?
-        else {
-            return Ok(Vec::new());
-        };
-        let start = rows::chunk_position(&nearest.0).ok_or_else(|| damaged(lane, "has a row with a damaged key"))?;
-        let mut reader = rows::Reader::new(start.first_nonce, from, bytes_max);
-        let range = Row::Chunk(lane, start.first_nonce, 0).key()..=Row::Chunk(lane, u64::MAX, u32::MAX).key();
-        for row in self.tree.range(range) {
-            let (key, value) = row.map_err(medium)?;
-            if !reader.feed(&key, &value).map_err(|reason| damaged(lane, &reason))? {
-                break;
+        let runs = self.runs(lane, from, bytes_max)?;
+        let mut expected = from;
+        let mut bytes = 0usize;
+        let mut found = Vec::new();
+        for (first_nonce, place) in runs {
+            if first_nonce > expected {
+                return Err(damaged(lane, &format!("has no message {expected}")));
+            }
+            let content = self.log.read_run(lane, first_nonce, &place)?;
+            for (nonce, message) in (first_nonce..).zip(record::messages(&content)) {
+                let message = message.ok_or_else(|| damaged(lane, &format!("has message {nonce} cut short")))?;
+                if nonce < expected {
+                    continue;
+                }
+                bytes = bytes.saturating_add(message.len());
+                if !found.is_empty() && bytes > bytes_max {
+                    return Ok(found);
+                }
+                found.push(message.to_vec());
+                expected = nonce + 1;
             }
         }
-        reader.finish().map_err(|reason| damaged(lane, &reason))
+        Ok(found)
+    }
+
+    /// The runs that hold message `from` and, as far as `bytes_max` may reach, those behind it.
+    fn runs(&self, lane: &Lane, from: u64, bytes_max: usize) -> Result<Vec<(u64, log::RunPlace)>, StoreError> {
+        let prefix = rows::run_prefix(lane);
+        let key = Row::Run(lane, from).key();
+        let start = self.index.last(&prefix, &key)?.map_or(key, |(nearest, _)| nearest);
+        let mut runs = Vec::new();
+        let mut bytes = 0u64;
+        self.index.walk(&prefix, &start, |key, value| {
+            let place = effect::decode_place(value)?;
+            let first_nonce = rows::last_number(key).ok_or_else(|| damaged(lane, "has a row with a damaged key"))?;
+            let is_before = first_nonce.saturating_add(u64::from(place.count)) <= from;
+            if !is_before {
+                // The first run may hold messages before `from`: its bytes may all be unwanted.
+                bytes += if runs.is_empty() {
+                    0
+                } else {
+                    u64::from(place.bytes.saturating_sub(place.count.saturating_mul(4)))
+                };
+                runs.push((first_nonce, place));
+            }
+            Ok(bytes <= bytes_max as u64)
+        })?;
+        Ok(runs)
+    }
+
+    fn scan_keys(&self, prefix: &[u8], from: &[u8], limit: usize) -> Result<Vec<KeyValue>, StoreError> {
+        let mut heads = Vec::new();
+        if limit > 0 {
+            self.index.walk(&Row::Key(prefix).key(), &Row::Key(from).key(), |row, head| {
+                heads.push((rows::engine_key(row).to_vec(), head.clone()));
+                Ok(heads.len() < limit)
+            })?;
+        }
+        let value = |key: &[u8], head: &[u8]| effect::value(&self.index, key, head);
+        heads.into_iter().map(|(key, head)| value(&key, &head).map(|value| (key, value))).collect()
     }
 }
 
-impl Store for SledStore {
+impl Store for DiskStore {
     fn append(&mut self, turn: Turn) -> Result<(), StoreError> {
         self.syncer.check()?;
-        let applied = self.apply(turn);
-        self.syncer.poison(applied)?;
-        self.syncer.applied(self.turn);
-        Ok(())
+        let taken = self.take(turn);
+        self.syncer.poison(taken)
     }
 
     fn poll_durable(&mut self) -> Result<TurnId, StoreError> {
         self.syncer.check()?;
-        Ok(self.syncer.durable())
+        Ok(self.syncer.durable().turn)
     }
 
     fn read(&self, lane: &Lane, from: u64, bytes_max: usize) -> Result<Vec<Vec<u8>>, StoreError> {
         self.syncer.check()?;
-        let pruned_below = self.syncer.poison(self.pruned_below(lane))?;
+        let pruned_below = self.syncer.poison(effect::pruned_below(&self.index, lane))?;
         if from < pruned_below {
             return Err(damaged(lane, &format!("is pruned below {pruned_below}, message {from} was asked for")));
         }
@@ -252,87 +290,20 @@ impl Store for SledStore {
 
     fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
         self.syncer.check()?;
-        let found = self.tree.get(Row::Key(key).key()).map_err(medium);
-        self.syncer.poison(found.and_then(|head| head.map(|head| self.value(key, &head)).transpose()))
+        let head = self.index.get(&Row::Key(key).key());
+        self.syncer.poison(head.and_then(|head| head.map(|head| effect::value(&self.index, key, &head)).transpose()))
     }
 
-    fn scan(&self, prefix: &[u8], from: &[u8], limit: usize) -> Result<Vec<(Vec<u8>, Vec<u8>)>, StoreError> {
+    fn scan(&self, prefix: &[u8], from: &[u8], limit: usize) -> Result<Vec<KeyValue>, StoreError> {
         self.syncer.check()?;
-        let inside = Row::Key(prefix).key();
-        let rows = self.tree.range(Row::Key(prefix.max(from)).key()..).take_while(|row| match row {
-            Ok((key, _)) => key.starts_with(&inside),
-            Err(_) => true,
-        });
-        let found = rows.take(limit).map(|row| {
-            let (row, head) = row.map_err(medium)?;
-            let key = rows::engine_key(&row).to_vec();
-            let value = self.value(&key, &head)?;
-            Ok((key, value))
-        });
-        self.syncer.poison(found.collect())
+        self.syncer.poison(self.scan_keys(prefix, from, limit))
     }
 }
 
-/// Opens the tree. sled can be left with a damaged snapshot of its index when it is stopped
-/// abruptly; the snapshot only saves time, so it is set aside and the log read instead.
-fn open_tree(path: &Path) -> Result<sled::Db, sled::Error> {
-    let config =
-        sled::Config::new().path(path).segment_size(SEGMENT_BYTES).cache_capacity(CACHE_BYTES).flush_every_ms(None);
-    match open_unlocked(&config) {
-        Err(sled::Error::Corruption { .. }) if set_snapshots_aside(path)? => open_unlocked(&config),
-        opened => opened,
-    }
-}
-
-/// sled's threads hold the log's lock a little longer than a dropped store. Other processes are
-/// kept away by the home's lock.
-fn open_unlocked(config: &sled::Config) -> Result<sled::Db, sled::Error> {
-    let is_locked = |error: &sled::Error| error.to_string().contains("could not acquire lock");
-    for _ in 0..LOCKED_ATTEMPTS {
-        match config.open() {
-            Err(error) if is_locked(&error) => thread::sleep(LOCKED_PAUSE),
-            opened => return opened,
-        }
-    }
-    config.open()
-}
-
-fn set_snapshots_aside(path: &Path) -> Result<bool, std::io::Error> {
-    let mut any = false;
-    for entry in fs::read_dir(path)? {
-        let entry = entry?;
-        let name = entry.file_name();
-        if name.to_string_lossy().starts_with("snap.") {
-            tracing::warn!(file = %entry.path().display(), "set a damaged snapshot of the store's index aside");
-            fs::rename(entry.path(), path.join(format!("aside.{}", name.to_string_lossy())))?;
-            any = true;
-        }
-    }
-    Ok(any)
-}
-
-/// Makes all that is in the tree durable, and the folder's entries too; returns the handle on the
-/// log with which later turns are synced.
-fn sync_all(tree: &sled::Db, path: &Path) -> Result<File, std::io::Error> {
-    tree.flush()?;
-    let log = File::options().read(true).write(true).open(path.join("db"))?;
-    log.sync_all()?;
-    File::open(path)?.sync_all()?;
-    Ok(log)
-}
-
-fn medium(error: sled::Error) -> StoreError {
-    StoreError::Medium(error.to_string())
+fn medium(what: &str, error: &dyn std::error::Error) -> StoreError {
+    StoreError::Medium(format!("{what}: {error}"))
 }
 
 fn damaged(lane: &Lane, reason: &str) -> StoreError {
     StoreError::Damaged(format!("lane {lane} {reason}"))
-}
-
-fn damaged_key(key: &[u8], reason: &str) -> StoreError {
-    StoreError::Damaged(format!("key {} {reason}", hex::encode(key)))
-}
-
-fn layout_of<'a>(key: &[u8], head: &'a [u8]) -> Result<Layout<'a>, StoreError> {
-    Layout::parse(head).ok_or_else(|| damaged_key(key, "has a value in no known layout"))
 }

@@ -2,7 +2,7 @@
 
 use super::LocalnetError;
 use crate::home::{Home, HomeError};
-use crate::store::SledStore;
+use crate::store::DiskStore;
 use chain::near_primitives::errors::InvalidTxError;
 use chain::near_primitives::hash::CryptoHash;
 use chain::near_primitives::transaction::SignedTransaction;
@@ -23,7 +23,7 @@ const COMPILED_BYTES_MAX: u64 = 256 * 1024 * 1024;
 /// A chain whose every block is one turn of a store.
 pub(super) struct Ledger {
     chain: Chain,
-    store: SledStore,
+    store: DiskStore,
 }
 
 impl Ledger {
@@ -33,7 +33,7 @@ impl Ledger {
         home: &Home,
         genesis: impl FnOnce() -> Result<Genesis, LocalnetError>,
     ) -> Result<Self, LocalnetError> {
-        let store = SledStore::open(&home.store_path(), Box::new(|| ()))?;
+        let store = DiskStore::open(&home.store_path(), Box::new(|| ()))?;
         let mut ledger = if store.turn() > 0 {
             Ledger { chain: Chain::open(entries(&store)?.into_iter())?, store }
         } else {
@@ -99,7 +99,7 @@ fn contract_cache(home: &Home) -> Result<ContractCache, LocalnetError> {
 
 type Entries = Vec<(Vec<u8>, Vec<u8>)>;
 
-fn entries(store: &SledStore) -> Result<Entries, StoreError> {
+fn entries(store: &DiskStore) -> Result<Entries, StoreError> {
     let mut entries = Vec::new();
     let mut from = Vec::new();
     loop {

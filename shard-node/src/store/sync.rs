@@ -1,12 +1,38 @@
-//! The thread that makes turns durable: whatever has been applied, with one sync.
+//! The thread that makes records durable, whatever was appended with one sync, and then takes
+//! them to the index.
 
 use super::Notify;
+use super::files::OpenFile;
+use super::index::{Changes, Index};
+use super::keeper::Keeper;
+use super::log::Position;
+use super::medium;
 use queue::store::{StoreError, TurnId};
-use std::fs::File;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::thread::JoinHandle;
 
-/// Hands applied turns to the sync thread, and knows what is durable.
+/// Most bytes of records that may wait for their sync; appending waits beyond. Bounds the memory.
+const WAITING_BYTES_MAX: u64 = 64 * 1024 * 1024;
+
+/// An appended record.
+pub(super) struct Waiting {
+    /// Files to sync, in order.
+    pub(super) files: Vec<Arc<dyn OpenFile>>,
+    pub(super) changes: Changes,
+    /// Behind the record.
+    pub(super) position: Position,
+    /// The record's length, in bytes.
+    pub(super) bytes: u64,
+}
+
+/// What is durable.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Durable {
+    pub(super) turn: TurnId,
+    pub(super) number: u64,
+}
+
+/// Hands records to the sync thread, and knows what is durable.
 pub(super) struct Syncer {
     shared: Arc<Shared>,
     thread: Option<JoinHandle<()>>,
@@ -18,10 +44,11 @@ struct Shared {
     changed: Condvar,
 }
 
-/// Invariant: `durable <= applied`.
 struct State {
-    applied: TurnId,
-    durable: TurnId,
+    waiting: Vec<Waiting>,
+    /// Bytes of records that the index doesn't have yet.
+    waiting_bytes: u64,
+    durable: Durable,
     failure: Option<StoreError>,
     closing: bool,
 }
@@ -30,40 +57,48 @@ impl Shared {
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().expect("no code panics while it holds the lock")
     }
+
+    fn wait_while(&self, is_waiting: impl FnMut(&mut State) -> bool) -> MutexGuard<'_, State> {
+        self.changed.wait_while(self.lock(), is_waiting).expect("no code panics while it holds the lock")
+    }
+
+    fn update(&self, change: impl FnOnce(&mut State)) {
+        change(&mut self.lock());
+        self.changed.notify_all();
+    }
 }
 
 impl Syncer {
-    /// Starts the thread; all up to `turn` is durable already.
-    pub(super) fn start(tree: sled::Db, log: File, turn: TurnId, notify: Notify) -> std::io::Result<Self> {
-        let state = State { applied: turn, durable: turn, failure: None, closing: false };
+    /// Starts the thread; all up to `durable` is durable already.
+    pub(super) fn start(index: Arc<Index>, keeper: Keeper, durable: Durable, notify: Notify) -> std::io::Result<Self> {
+        let state = State { waiting: Vec::new(), waiting_bytes: 0, durable, failure: None, closing: false };
         let shared = Arc::new(Shared { state: Mutex::new(state), changed: Condvar::new() });
         let thread = std::thread::Builder::new().name("store-sync".to_owned()).spawn({
             let shared = shared.clone();
-            move || run(&shared, &tree, &log, &notify)
+            move || run(&shared, &index, keeper, &notify)
         })?;
         Ok(Syncer { shared, thread: Some(thread) })
     }
 
-    /// The newest durable turn.
-    pub(super) fn durable(&self) -> TurnId {
+    /// What is durable.
+    pub(super) fn durable(&self) -> Durable {
         self.shared.lock().durable
     }
 
-    /// Asks for `turn` to be made durable.
-    pub(super) fn applied(&self, turn: TurnId) {
-        self.shared.lock().applied = turn;
+    /// Asks for a record to be made durable; waits if too many do.
+    pub(super) fn submit(&self, record: Waiting) {
+        let is_full = |state: &mut State| state.waiting_bytes > WAITING_BYTES_MAX && state.failure.is_none();
+        let mut state = self.shared.wait_while(is_full);
+        state.waiting_bytes += record.bytes;
+        state.waiting.push(record);
+        drop(state);
         self.shared.changed.notify_all();
     }
 
     /// Waits until `turn` is durable.
     pub(super) fn wait(&self, turn: TurnId) -> Result<TurnId, StoreError> {
-        let waiting = |state: &mut State| state.durable < turn && state.failure.is_none();
-        let state = self
-            .shared
-            .changed
-            .wait_while(self.shared.lock(), waiting)
-            .expect("no code panics while it holds the lock");
-        state.failure.clone().map_or(Ok(state.durable), Err)
+        let state = self.shared.wait_while(|state| state.durable.turn < turn && state.failure.is_none());
+        state.failure.clone().map_or(Ok(state.durable.turn), Err)
     }
 
     /// The first failure, for ever.
@@ -71,19 +106,19 @@ impl Syncer {
         self.shared.lock().failure.clone().map_or(Ok(()), Err)
     }
 
-    /// Passes a result on, and keeps its error for every later call.
+    /// Passes a result on; an error is the first one, which is kept for every later call.
     pub(super) fn poison<T>(&self, result: Result<T, StoreError>) -> Result<T, StoreError> {
-        if let Err(error) = &result {
-            self.shared.lock().failure.get_or_insert_with(|| error.clone());
-        }
-        result
+        result.map_err(|error| {
+            let first = self.shared.lock().failure.get_or_insert(error).clone();
+            self.shared.changed.notify_all();
+            first
+        })
     }
 }
 
 impl Drop for Syncer {
     fn drop(&mut self) {
-        self.shared.lock().closing = true;
-        self.shared.changed.notify_all();
+        self.shared.update(|state| state.closing = true);
         if let Some(thread) = self.thread.take()
             && thread.join().is_err()
         {
@@ -92,25 +127,41 @@ impl Drop for Syncer {
     }
 }
 
-fn run(shared: &Shared, tree: &sled::Db, log: &File, notify: &Notify) {
+fn run(shared: &Shared, index: &Index, mut keeper: Keeper, notify: &Notify) {
     loop {
-        let idle = |state: &mut State| state.applied == state.durable && !state.closing;
-        let target = {
-            let state = shared.changed.wait_while(shared.lock(), idle).expect("no code panics while it holds the lock");
-            if state.applied == state.durable || state.failure.is_some() {
+        let records = {
+            let mut state =
+                shared.wait_while(|state| state.waiting.is_empty() && !state.closing && state.failure.is_none());
+            if state.waiting.is_empty() || state.failure.is_some() {
                 return;
             }
-            state.applied
+            std::mem::take(&mut state.waiting)
         };
-        let synced = tree.flush().map_err(|error| error.to_string());
-        let synced = synced.and_then(|_| log.sync_data().map_err(|error| error.to_string()));
-        let mut state = shared.lock();
-        match synced {
-            Ok(()) => state.durable = target,
-            Err(reason) => state.failure = Some(StoreError::Medium(format!("syncing failed: {reason}"))),
+        let result = make_durable(shared, index, records, notify).and_then(|bytes| keeper.note(bytes));
+        if let Err(error) = result {
+            tracing::error!(%error, "the store stops");
+            shared.update(|state| {
+                state.failure.get_or_insert(error);
+            });
+            notify();
+            return;
         }
-        drop(state);
-        shared.changed.notify_all();
-        notify();
     }
+}
+
+/// Syncs records, says so, and applies them to the index; returns their length in bytes.
+fn make_durable(shared: &Shared, index: &Index, records: Vec<Waiting>, notify: &Notify) -> Result<u64, StoreError> {
+    let mut files: Vec<&Arc<dyn OpenFile>> = records.iter().flat_map(|record| &record.files).collect();
+    files.dedup_by(|one, other| Arc::ptr_eq(one, other));
+    for file in files {
+        file.sync().map_err(|error| medium("syncing the log failed", &error))?;
+    }
+    let Some(position) = records.last().map(|record| record.position) else { return Ok(0) };
+    shared.update(|state| state.durable = Durable { turn: position.turn, number: position.number });
+    notify();
+    let bytes = records.iter().map(|record| record.bytes).sum();
+    let changes: Vec<_> = records.into_iter().map(|record| (record.position.number, record.changes)).collect();
+    index.apply(&changes, Some(&position))?;
+    shared.update(|state| state.waiting_bytes -= bytes);
+    Ok(bytes)
 }

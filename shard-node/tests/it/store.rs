@@ -3,17 +3,17 @@
 use proptest::prelude::*;
 use queue::ids::Lane;
 use queue::store::{Appended, CrashPlan, MemoryStore, Store, StoreError, Turn};
-use shard_node::store::{OpenError, STORE_FORMAT, SledStore};
+use shard_node::store::{DiskStore, OpenError, STORE_FORMAT};
 use std::path::Path;
 use std::sync::mpsc;
 
-fn open(path: &Path) -> SledStore {
-    SledStore::open(path, Box::new(|| ())).expect("the store opens")
+fn open(path: &Path) -> DiskStore {
+    DiskStore::open(path, Box::new(|| ())).expect("the store opens")
 }
 
-/// The tree below a dropped store, as soon as sled's threads have let go of it.
+/// The index of a dropped store, as soon as sled's threads have let go of it.
 fn raw(path: &Path) -> sled::Db {
-    let config = sled::Config::new().path(path).segment_size(8 * 1024 * 1024);
+    let config = sled::Config::new().path(path.join("index")).segment_size(8 * 1024 * 1024);
     loop {
         match config.open() {
             Err(error) if error.to_string().contains("could not acquire lock") => std::thread::yield_now(),
@@ -66,7 +66,7 @@ fn the_sync_thread_says_when_a_turn_is_durable() {
     let folder = tempfile::tempdir().expect("a folder");
     let (sender, receiver) = mpsc::channel();
     let notify = Box::new(move || sender.send(()).expect("the test listens"));
-    let mut store = SledStore::open(folder.path(), notify).expect("the store opens");
+    let mut store = DiskStore::open(folder.path(), notify).expect("the store opens");
     for id in 1..=20 {
         store.append(Turn { id, ..Turn::default() }).expect("appended");
     }
@@ -98,8 +98,8 @@ fn values_and_messages_of_any_length_come_back_whole_and_leave_nothing_behind() 
     let deletes = lengths.iter().map(|length| length.to_be_bytes().to_vec()).collect();
     store.append(Turn { id: 2, deletes, prunes: vec![(ab.clone(), 13)], ..Turn::default() }).expect("appended");
     drop(store);
-    // What is left: format, turn, and the lane's watermark.
-    assert_eq!(raw(folder.path()).len(), 3);
+    // What is left: format, boot, position, and the lane's watermark.
+    assert_eq!(raw(folder.path()).len(), 4);
 }
 
 #[test]
@@ -114,7 +114,7 @@ fn a_shorter_value_takes_the_place_of_a_longer_one_and_of_its_pieces() {
     }
     assert_eq!(store.scan(b"code", b"", 9).expect("scanned").len(), 2);
     drop(store);
-    assert_eq!(raw(folder.path()).len(), 4);
+    assert_eq!(raw(folder.path()).len(), 5);
 }
 
 #[test]
@@ -155,20 +155,38 @@ fn a_turn_out_of_order_spends_the_store() {
 fn a_store_of_another_format_is_refused_with_both_versions() {
     let folder = tempfile::tempdir().expect("a folder");
     drop(open(folder.path()));
-    let tree = raw(folder.path());
-    tree.insert(b"f", &9u32.to_be_bytes()).expect("written");
-    drop(tree);
-    let Err(refused) = SledStore::open(folder.path(), Box::new(|| ())) else { panic!("format 9 was accepted") };
+    let segment = folder.path().join("log/0000000000000001.segment");
+    let mut bytes = std::fs::read(&segment).expect("read");
+    bytes[8] = 9;
+    let checksum = crc32fast::hash(&bytes[..60]).to_le_bytes();
+    bytes[60..64].copy_from_slice(&checksum);
+    std::fs::write(&segment, bytes).expect("written");
+    let Err(refused) = DiskStore::open(folder.path(), Box::new(|| ())) else { panic!("format 9 was accepted") };
     assert!(matches!(refused, OpenError::OtherFormat { found: 9, .. }));
     let text = refused.to_string();
     assert!(text.contains("format 9") && text.contains(&format!("knows {STORE_FORMAT}")), "{text}");
 }
 
 #[test]
-fn somebody_elses_database_is_refused() {
+fn a_store_from_before_the_log_is_refused_as_format_one() {
     let folder = tempfile::tempdir().expect("a folder");
+    std::fs::write(folder.path().join("db"), b"").expect("written");
+    let refused = DiskStore::open(folder.path(), Box::new(|| ()));
+    assert!(matches!(refused, Err(OpenError::OtherFormat { found: 1, .. })));
+}
+
+#[test]
+fn somebody_elses_index_is_set_aside_and_made_again() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut store = open(folder.path());
+    let puts = vec![(b"key".to_vec(), b"value".to_vec())];
+    store.append(Turn { id: 1, puts, ..Turn::default() }).expect("appended");
+    drop(store);
+    std::fs::remove_dir_all(folder.path().join("index")).expect("removed");
     raw(folder.path()).insert(b"their key", b"their value").expect("written");
-    assert!(matches!(SledStore::open(folder.path(), Box::new(|| ())), Err(OpenError::Medium { .. })));
+    let store = open(folder.path());
+    assert_eq!(store.get(b"key"), Ok(Some(b"value".to_vec())));
+    assert!(folder.path().join("index.aside").exists());
 }
 
 /// sled never syncs the files into which it moves what is too long for its log.
@@ -186,7 +204,7 @@ fn nothing_is_written_where_it_would_not_be_synced() {
     }
     drop(store);
     drop(open(folder.path()));
-    let beside = std::fs::read_dir(folder.path().join("blobs")).expect("sled's folder");
+    let beside = std::fs::read_dir(folder.path().join("index/blobs")).expect("sled's folder");
     assert_eq!(beside.count(), 0);
 }
 
@@ -205,6 +223,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
     let step = prop_oneof![
         4 => (0usize..3, proptest::collection::vec(length.clone(), 1..5))
             .prop_map(|(lane, lengths)| Step::Append { lane, lengths }),
+        1 => (0usize..3, Just(vec![4 * 1024 * 1024])).prop_map(|(lane, lengths)| Step::Append { lane, lengths }),
         1 => (0usize..3, 0u64..6).prop_map(|(lane, keep)| Step::Prune { lane, keep }),
         2 => (0u8..6, length).prop_map(|(key, length)| Step::Put { key, length }),
         1 => (0u8..6).prop_map(|key| Step::Delete { key }),
@@ -216,7 +235,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
 /// The two stores, and what may be asked of each lane.
 struct Pair {
     path: tempfile::TempDir,
-    disk: Option<SledStore>,
+    disk: Option<DiskStore>,
     memory: MemoryStore,
     turn: u64,
     /// Per lane: nonces from `.0` on, below `.1`, can be read.

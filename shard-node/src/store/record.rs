@@ -1,0 +1,257 @@
+//! The bytes of a record: header, body, and the message bytes behind them.
+
+use super::checksum::{StateSum, crc};
+use borsh::{BorshDeserialize, BorshSerialize};
+use queue::codec;
+use queue::ids::Lane;
+use queue::store::{Appended, KeyValue, StoreError, Turn};
+
+/// Length of a header, in bytes.
+pub(super) const HEADER_BYTES: usize = 72;
+/// Records begin at multiples of this, in bytes, so that one can be found behind a damaged one.
+pub(super) const ALIGNMENT: usize = 8;
+/// Most message bytes in a run of more than one message: what is read and checked for one message.
+pub(super) const RUN_BYTES_MAX: usize = 64 * 1024;
+
+const MAGIC: u32 = u32::from_le_bytes(*b"TURN");
+const CHECKED_BYTES: usize = HEADER_BYTES - 4;
+
+/// What a record is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+#[repr(u8)]
+#[borsh(use_discriminant = true)]
+pub(super) enum Kind {
+    /// A turn.
+    Turn = 1,
+    /// Runs of messages that move here from a mostly dead segment.
+    Rewrite = 2,
+    /// The end of a segment: the log goes on in the next.
+    Next = 3,
+}
+
+/// A record's header.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+pub(super) struct Header {
+    magic: u32,
+    pub(super) kind: Kind,
+    zero: [u8; 7],
+    /// Counts the log's records from 1.
+    pub(super) number: u64,
+    /// The newest turn, with this record.
+    pub(super) turn: u64,
+    /// The newest record that was known to be durable when this one was written.
+    pub(super) durable: u64,
+    /// Length of the body, in bytes.
+    pub(super) body_bytes: u32,
+    /// Length of the messages behind the body, in bytes.
+    pub(super) payload_bytes: u32,
+    body_crc: u32,
+    /// Checksum of the record before; 0 for the first.
+    pub(super) previous: u32,
+    /// The whole state, with this record.
+    pub(super) state: StateSum,
+}
+
+impl Header {
+    /// The record's length with its padding, in bytes.
+    pub(super) fn record_bytes(&self) -> u64 {
+        record_bytes(u64::from(self.body_bytes), u64::from(self.payload_bytes))
+    }
+
+    /// Where the payload begins, from the record's beginning, in bytes.
+    pub(super) fn payload_offset(&self) -> u64 {
+        HEADER_BYTES as u64 + u64::from(self.body_bytes)
+    }
+
+    /// Parses a header and checks its checksum; `None` if these bytes are none. `seed` is the
+    /// log's own, so that no message can contain a header.
+    pub(super) fn parse(seed: u32, bytes: &[u8; HEADER_BYTES]) -> Option<(Self, u32)> {
+        let (checked, stored) = bytes.split_at(CHECKED_BYTES);
+        if checked[..4] != MAGIC.to_le_bytes() {
+            return None;
+        }
+        let stored = u32::from_le_bytes(stored.try_into().ok()?);
+        if crc(seed, &[checked]) != stored {
+            return None;
+        }
+        Some((Header::try_from_slice(checked).ok()?, stored))
+    }
+
+    /// Whether `body` is the one that was written with this header.
+    pub(super) fn fits(&self, seed: u32, body: &[u8]) -> bool {
+        crc(seed, &[body]) == self.body_crc
+    }
+}
+
+/// The length of a record with its padding, in bytes.
+pub(super) fn record_bytes(body: u64, payload: u64) -> u64 {
+    (HEADER_BYTES as u64 + body + payload).next_multiple_of(ALIGNMENT as u64)
+}
+
+/// What stands in a header besides what follows from the record's content.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Label {
+    pub(super) kind: Kind,
+    pub(super) number: u64,
+    pub(super) turn: u64,
+    pub(super) durable: u64,
+    pub(super) previous: u32,
+    pub(super) state: StateSum,
+}
+
+/// A whole record and its checksum.
+///
+/// # Errors
+/// [`StoreError::Damaged`] for more than 4 GiB of messages or of other changes.
+pub(super) fn encode(seed: u32, label: Label, body: &[u8], payload: &[u8]) -> Result<(Vec<u8>, u32), StoreError> {
+    let length = |bytes: &[u8], what: &str| {
+        u32::try_from(bytes.len()).map_err(|_| {
+            StoreError::Damaged(format!("turn {} has {} bytes of {what}, 4 GiB are the most", label.turn, bytes.len()))
+        })
+    };
+    let header = Header {
+        magic: MAGIC,
+        kind: label.kind,
+        zero: [0; 7],
+        number: label.number,
+        turn: label.turn,
+        durable: label.durable,
+        body_bytes: length(body, "changes")?,
+        payload_bytes: length(payload, "messages")?,
+        body_crc: crc(seed, &[body]),
+        previous: label.previous,
+        state: label.state,
+    };
+    let mut record = Vec::with_capacity(HEADER_BYTES + body.len() + payload.len() + ALIGNMENT);
+    record.extend_from_slice(&codec::encode(&header));
+    let checksum = crc(seed, &[&record]);
+    record.extend_from_slice(&checksum.to_le_bytes());
+    record.extend_from_slice(body);
+    record.extend_from_slice(payload);
+    record.resize(record.len().next_multiple_of(ALIGNMENT), 0);
+    Ok((record, checksum))
+}
+
+/// Consecutive messages of a lane that are read and checked together.
+#[derive(Debug, Clone, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+pub(super) struct Run {
+    pub(super) lane: Lane,
+    pub(super) first_nonce: u64,
+    pub(super) count: u32,
+    /// Length in the payload, in bytes.
+    pub(super) bytes: u32,
+    /// Checksum of lane, first nonce, count and bytes.
+    pub(super) crc: u32,
+}
+
+impl Run {
+    /// The checksum that the run has if `bytes` are its messages.
+    pub(super) fn checksum(seed: u32, lane: &Lane, first_nonce: u64, count: u32, bytes: &[u8]) -> u32 {
+        crc(seed, &[&codec::encode(lane), &first_nonce.to_le_bytes(), &count.to_le_bytes(), bytes])
+    }
+}
+
+/// What a record changes.
+#[derive(Debug, Clone, PartialEq, Eq, Default, BorshSerialize, BorshDeserialize)]
+pub(super) struct Body {
+    /// In the order of the payload.
+    pub(super) runs: Vec<Run>,
+    pub(super) prunes: Vec<(Lane, u64)>,
+    pub(super) deletes: Vec<Vec<u8>>,
+    pub(super) puts: Vec<KeyValue>,
+}
+
+impl Body {
+    /// The body of a turn, and its messages.
+    ///
+    /// # Errors
+    /// [`StoreError::Damaged`] for a message of 4 GiB or more.
+    pub(super) fn of_turn(seed: u32, turn: Turn) -> Result<(Self, Vec<u8>), StoreError> {
+        let mut runs = Vec::new();
+        let mut payload = Vec::new();
+        for appended in &turn.messages {
+            pack(seed, appended, &mut runs, &mut payload)?;
+        }
+        Ok((Body { runs, prunes: turn.prunes, deletes: turn.deletes, puts: turn.puts }, payload))
+    }
+}
+
+/// Writes messages behind `payload`, in runs as long as they may be.
+fn pack(seed: u32, appended: &Appended, runs: &mut Vec<Run>, payload: &mut Vec<u8>) -> Result<(), StoreError> {
+    let mut nonce = appended.first_nonce;
+    let mut left = &appended.messages[..];
+    while !left.is_empty() {
+        let begin = payload.len();
+        let mut count = 0;
+        for message in left {
+            if count > 0 && payload.len() - begin + 4 + message.len() > RUN_BYTES_MAX {
+                break;
+            }
+            let length = u32::try_from(message.len())
+                .map_err(|_| StoreError::Damaged(format!("message {nonce} has {} bytes", message.len())))?;
+            payload.extend_from_slice(&length.to_le_bytes());
+            payload.extend_from_slice(message);
+            count += 1;
+        }
+        let bytes = &payload[begin..];
+        let run_count = u32::try_from(count).expect("a message takes four of a run's 64 KiB at least");
+        runs.push(Run {
+            lane: appended.lane.clone(),
+            first_nonce: nonce,
+            count: run_count,
+            bytes: u32::try_from(bytes.len())
+                .map_err(|_| StoreError::Damaged(format!("message {nonce} has {} bytes", bytes.len())))?,
+            crc: Run::checksum(seed, &appended.lane, nonce, run_count, bytes),
+        });
+        nonce = nonce
+            .checked_add(u64::from(run_count))
+            .ok_or_else(|| StoreError::Damaged(format!("lane {} has no nonce left", appended.lane)))?;
+        left = &left[count..];
+    }
+    Ok(())
+}
+
+/// The messages of a run's bytes, in order; an item is `None` where they are cut short.
+pub(super) fn messages(mut bytes: &[u8]) -> impl Iterator<Item = Option<&[u8]>> {
+    std::iter::from_fn(move || {
+        if bytes.is_empty() {
+            return None;
+        }
+        let split = bytes
+            .split_first_chunk()
+            .and_then(|(length, rest)| rest.split_at_checked(usize::try_from(u32::from_le_bytes(*length)).ok()?));
+        bytes = split.map_or(&[][..], |(_, rest)| rest);
+        Some(split.map(|(message, _)| message))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LABEL: Label =
+        Label { kind: Kind::Turn, number: 7, turn: 5, durable: 6, previous: 9, state: StateSum::EMPTY };
+
+    #[test]
+    fn a_header_comes_back_as_it_was_and_no_flipped_bit_of_it_is_accepted() {
+        let (record, checksum) = encode(3, LABEL, b"body", b"payload").expect("short");
+        let header: [u8; HEADER_BYTES] = *record.first_chunk().expect("a header");
+        let (parsed, found) = Header::parse(3, &header).expect("a header");
+        assert_eq!((parsed.number, parsed.turn, parsed.durable, parsed.previous), (7, 5, 6, 9));
+        assert_eq!((found, parsed.record_bytes()), (checksum, record.len() as u64));
+        assert!(parsed.fits(3, b"body") && !parsed.fits(3, b"bodz"));
+        assert!(Header::parse(4, &header).is_none(), "another log's header");
+        for bit in 0..HEADER_BYTES * 8 {
+            let mut flipped = header;
+            flipped[bit / 8] ^= 1 << (bit % 8);
+            assert!(Header::parse(3, &flipped).is_none(), "bit {bit}");
+        }
+    }
+
+    #[test]
+    fn messages_that_are_cut_short_are_told() {
+        assert_eq!(messages(&[1, 0, 0, 0, 9, 0, 0, 0, 0]).collect::<Vec<_>>(), [Some(&[9][..]), Some(&[][..])]);
+        assert_eq!(messages(&[2, 0, 0, 0, 9]).collect::<Vec<_>>(), [None]);
+        assert_eq!(messages(&[0, 0]).collect::<Vec<_>>(), [None]);
+    }
+}
