@@ -143,6 +143,12 @@ build() {
         "--remap-path-prefix=$std_source=/rust"
         -Clink-arg=--allow-undefined
     )
+    # Nor may the name under which cargo keeps a registry, which is there once crates are fetched.
+    cargo fetch --quiet --locked --target "$triple"
+    local registry
+    for registry in "$cargo_home"/registry/src/*/; do
+        flags+=("--remap-path-prefix=${registry%/}=/cargo")
+    done
     export CARGO_ENCODED_RUSTFLAGS
     CARGO_ENCODED_RUSTFLAGS=$(IFS=$'\x1f' && echo "${flags[*]}")
     mkdir -p "$scratch"
