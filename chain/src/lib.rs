@@ -6,8 +6,9 @@
 //! waiting belong to whoever drives it.
 //!
 //! This crate must never read a clock (time is an argument, in nanoseconds since the Unix epoch), never draw
-//! randomness (all of it comes from the genesis seed), never do I/O, never spawn threads, and never iterate
-//! over anything whose order is not its own. The same genesis and the same calls give the same bytes.
+//! randomness (all of it comes from the genesis seed), never do I/O (a driver may lend it a [`ContractCache`]
+//! that keeps files), never spawn threads, and never iterate over anything whose order is not its own. The same
+//! genesis and the same calls give the same bytes.
 //!
 //! What it leaves out, and refuses by name: staking, meta transactions, global contracts, gas keys, accounts
 //! of Ethereum keys and of state inits. There is no trie: nothing is charged for touching its nodes, state

@@ -31,7 +31,8 @@ pub(super) struct Inbound {
 struct Staged {
     /// The verified log with the staged messages appended.
     log: CompactRange,
-    messages: Vec<Vec<u8>>,
+    /// Each with its leaf hash, so that delivering doesn't hash it again.
+    messages: Vec<(Hash, Vec<u8>)>,
     /// The beginning of the next message, with its length.
     partial: Vec<u8>,
     bytes: usize,
@@ -42,7 +43,7 @@ struct Staged {
 pub(super) struct Released {
     head: VerifiedHead,
     proof: HeadProof,
-    messages: Vec<Vec<u8>>,
+    messages: Vec<(Hash, Vec<u8>)>,
 }
 
 impl Released {
@@ -120,8 +121,9 @@ impl Inbound {
                 return Err(Refusal::Peer(format!("announced a message of {length} bytes, above the limit")));
             }
             let Some(message) = rest.get(..length) else { break };
-            staged.log.append_leaf::<Native>(leaf::<Native>(message), |_, _| {});
-            staged.messages.push(message.to_vec());
+            let leaf = leaf::<Native>(message);
+            staged.log.append_leaf::<Native>(leaf, |_, _| {});
+            staged.messages.push((leaf, message.to_vec()));
             at += header.len() + length;
         }
         staged.partial.drain(..at);
@@ -163,7 +165,7 @@ impl Inbound {
         let Delivery { journal, inbox_size, block_time_ns } = delivery;
         let (first_nonce, turn) = (self.record.log.size(), journal.open_turn());
         let mut tombstones: Vec<(u64, Tombstone)> = Vec::new();
-        for (nonce, message) in (first_nonce..).zip(&released.messages) {
+        for (nonce, (_, message)) in (first_nonce..).zip(&released.messages) {
             match decide(message, &self.record.lane.source, &self.record.lane.destination, block_time_ns) {
                 Ok(Decision::Deliver(_)) => {}
                 Ok(Decision::Bury(reason)) => tombstones.push((nonce, reason)),
@@ -183,8 +185,8 @@ impl Inbound {
             return;
         }
         let record = &mut self.record;
-        for message in released.messages {
-            journal.append(&record.lane, &mut record.log, &mut record.bytes, message);
+        for (leaf, message) in released.messages {
+            journal.append(&record.lane, &mut record.log, &mut record.bytes, leaf, message);
         }
         debug_assert_eq!(record.log, staged.log);
         *inbox_size += count;

@@ -4,7 +4,7 @@ use super::io::Output;
 use super::records::{NodeRecord, STORED_LEVEL_MIN, node_key};
 use super::tree::stream_bytes;
 use crate::codec;
-use crate::digest::Native;
+use crate::digest::{Hash, Native};
 use crate::ids::{Lane, ShardId};
 use crate::log::CompactRange;
 use crate::store::{Appended, Turn, TurnId};
@@ -67,12 +67,19 @@ impl Journal {
         self.outputs.retain(|(_, output)| keep(output));
     }
 
-    /// Appends a message to a lane's log, with the tree nodes that it completes.
-    pub(super) fn append(&mut self, lane: &Lane, log: &mut CompactRange, bytes: &mut u64, message: Vec<u8>) {
+    /// Appends a message to a lane's log, by its leaf hash, with the tree nodes that it completes.
+    pub(super) fn append(
+        &mut self,
+        lane: &Lane,
+        log: &mut CompactRange,
+        bytes: &mut u64,
+        leaf: Hash,
+        message: Vec<u8>,
+    ) {
         let nonce = log.size();
         *bytes += stream_bytes(&message);
         let bytes_end = *bytes;
-        log.append::<Native>(&message, |id, hash| {
+        log.append_leaf::<Native>(leaf, |id, hash| {
             if id.level >= STORED_LEVEL_MIN {
                 self.puts.insert(node_key(lane, id), codec::encode(&NodeRecord { hash, bytes_end }));
             }

@@ -6,7 +6,7 @@ use super::journal::Journal;
 use super::records::{OutboundRecord, outbound_key};
 use super::refusal::Refusal;
 use super::tree::{LaneTree, prune_point, stream_bytes};
-use crate::digest::{Hash, Native, empty_root};
+use crate::digest::{Hash, Native, empty_root, leaf};
 use crate::frame::{DATA_BYTES_MAX, Release, SenderFrame, encode_frame};
 use crate::heads::Head;
 use crate::ids::{Lane, ShardId};
@@ -87,7 +87,8 @@ impl Outbound {
     pub(super) fn enqueue(&mut self, message: Vec<u8>, journal: &mut Journal) -> u64 {
         let record = &mut self.record;
         let nonce = record.log.size();
-        journal.append(&record.lane, &mut record.log, &mut record.bytes, message);
+        let leaf = leaf::<Native>(&message);
+        journal.append(&record.lane, &mut record.log, &mut record.bytes, leaf, message);
         self.dirty = true;
         nonce
     }
