@@ -40,6 +40,7 @@ use crate::ids::{Lane, Route, ShardId, route};
 use crate::limits::MESSAGE_BYTES_MAX;
 use crate::message::{Body, MESSAGE_VERSION, Message};
 use crate::store::{Store, StoreError, TurnId};
+use crate::stream::stream_bytes;
 use attestor::Attestor;
 use clock::Clock;
 use config::{ACKNOWLEDGE_INTERVAL_NS, TIP_RETRY_NS};
@@ -48,7 +49,6 @@ use journal::Journal;
 use outbound::Outbound;
 use records::BLOCK_TIME;
 use std::collections::{BTreeMap, BTreeSet};
-use tree::stream_bytes;
 
 /// A node's engine. It owns the store.
 ///
@@ -176,7 +176,7 @@ impl<S: Store> Engine<S> {
             return Err(EnqueueError::TooLarge { found: message.len() });
         }
         outbound.check_room(stream_bytes(&message), self.config.backlog_bytes_max)?;
-        let nonce = outbound.enqueue(message, &mut self.journal);
+        let nonce = outbound.enqueue(&message, &mut self.journal);
         Ok(Ticket { peer, nonce, turn: self.journal.open_turn() })
     }
 

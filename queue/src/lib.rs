@@ -30,4 +30,5 @@ pub mod salt;
 pub mod statement;
 #[cfg(feature = "native")]
 pub mod store;
+pub mod stream;
 pub mod trust;

@@ -6,6 +6,7 @@ mod memory;
 pub use memory::{CrashPlan, MemoryStore};
 
 use crate::ids::Lane;
+use crate::stream::Stream;
 
 /// Counts an engine's turns, from 1; 0 stands for the empty store.
 pub type TurnId = u64;
@@ -19,6 +20,9 @@ pub type KeyValue = (Vec<u8>, Vec<u8>);
 pub struct Turn {
     /// One more than the turn before.
     pub id: TurnId,
+    /// Lanes whose messages from a nonce on go away, before others are appended. A truncated lane
+    /// ends where one of its [`Appended`] began.
+    pub truncates: Vec<(Lane, u64)>,
     /// Messages appended to lanes.
     pub messages: Vec<Appended>,
     /// Keys and their new values.
@@ -36,8 +40,8 @@ pub struct Appended {
     pub lane: Lane,
     /// Nonce of the first.
     pub first_nonce: u64,
-    /// Encoded messages, in order, at least one.
-    pub messages: Vec<Vec<u8>>,
+    /// At least one message.
+    pub messages: Stream,
 }
 
 /// Why the store can't go on. Each is final: the process stops, and recovers at its next start.
@@ -68,12 +72,12 @@ pub trait Store {
     /// [`StoreError`], also of a write that failed since the last call.
     fn poll_durable(&mut self) -> Result<TurnId, StoreError>;
 
-    /// Messages of a lane from nonce `from` on: as many as fit `bytes_max`, but at least one if
-    /// there is one. Empty at the end of the lane.
+    /// Messages of a lane from nonce `from` on: as many as fit `bytes_max` with their lengths, but
+    /// at least one if there is one. Empty at the end of the lane.
     ///
     /// # Errors
     /// [`StoreError`]; asking for a pruned nonce is [`StoreError::Damaged`].
-    fn read(&self, lane: &Lane, from: u64, bytes_max: usize) -> Result<Vec<Vec<u8>>, StoreError>;
+    fn read(&self, lane: &Lane, from: u64, bytes_max: usize) -> Result<Stream, StoreError>;
 
     /// The value of a key.
     ///

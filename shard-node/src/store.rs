@@ -30,6 +30,7 @@ use log::{Entry, Log};
 use queue::codec;
 use queue::ids::Lane;
 use queue::store::{KeyValue, Store, StoreError, Turn, TurnId};
+use queue::stream::Stream;
 use record::{Body, Kind};
 use replay::{Opened, Refusal};
 use rows::Row;
@@ -41,7 +42,7 @@ use sync::{Durable, Syncer, Waiting};
 use tally::Tally;
 
 /// Format of the store's files; raised when they change.
-pub const STORE_FORMAT: u32 = 2;
+pub const STORE_FORMAT: u32 = 3;
 
 /// Format of the stores that had no log, only sled.
 const FORMAT_WITHOUT_LOG: u32 = 1;
@@ -203,27 +204,19 @@ impl DiskStore {
         self.space.note(bytes, durable, &mut self.log, &self.tally)
     }
 
-    fn read_messages(&self, lane: &Lane, from: u64, bytes_max: usize) -> Result<Vec<Vec<u8>>, StoreError> {
-        let runs = self.runs(lane, from, bytes_max)?;
+    fn read_messages(&self, lane: &Lane, from: u64, bytes_max: usize) -> Result<Stream, StoreError> {
         let mut expected = from;
-        let mut bytes = 0usize;
-        let mut found = Vec::new();
-        for (first_nonce, place) in runs {
-            if first_nonce > expected {
+        let mut found = Stream::default();
+        for (first_nonce, place) in self.runs(lane, from, bytes_max)? {
+            let bytes = self.log.read_run(lane, first_nonce, &place)?;
+            let mut run = Stream::parse(bytes).map_err(|error| damaged(lane, &error.to_string()))?;
+            if first_nonce > expected || run.count() != u64::from(place.count) {
                 return Err(damaged(lane, &format!("has no message {expected}")));
             }
-            let content = self.log.read_run(lane, first_nonce, &place)?;
-            for (nonce, message) in (first_nonce..).zip(record::messages(&content)) {
-                let message = message.ok_or_else(|| damaged(lane, &format!("has message {nonce} cut short")))?;
-                if nonce < expected {
-                    continue;
-                }
-                bytes = bytes.saturating_add(message.len());
-                if !found.is_empty() && bytes > bytes_max {
-                    return Ok(found);
-                }
-                found.push(message.to_vec());
-                expected = nonce + 1;
+            run.skip(expected - first_nonce);
+            expected += run.count();
+            if !found.append_within(&run, bytes_max, u64::MAX) {
+                break;
             }
         }
         Ok(found)
@@ -242,11 +235,7 @@ impl DiskStore {
             let is_before = first_nonce.saturating_add(u64::from(place.count)) <= from;
             if !is_before {
                 // The first run may hold messages before `from`: its bytes may all be unwanted.
-                bytes += if runs.is_empty() {
-                    0
-                } else {
-                    u64::from(place.bytes.saturating_sub(place.count.saturating_mul(4)))
-                };
+                bytes += if runs.is_empty() { 0 } else { u64::from(place.bytes) };
                 runs.push((first_nonce, place));
             }
             Ok(bytes <= bytes_max as u64)
@@ -279,7 +268,7 @@ impl Store for DiskStore {
         Ok(self.syncer.durable().turn)
     }
 
-    fn read(&self, lane: &Lane, from: u64, bytes_max: usize) -> Result<Vec<Vec<u8>>, StoreError> {
+    fn read(&self, lane: &Lane, from: u64, bytes_max: usize) -> Result<Stream, StoreError> {
         self.syncer.check()?;
         let pruned_below = self.syncer.poison(effect::pruned_below(&self.index, lane))?;
         if from < pruned_below {

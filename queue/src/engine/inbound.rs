@@ -186,7 +186,7 @@ impl Inbound {
         }
         let record = &mut self.record;
         for (leaf, message) in released.messages {
-            journal.append(&record.lane, &mut record.log, &mut record.bytes, leaf, message);
+            journal.append(&record.lane, &mut record.log, &mut record.bytes, leaf, &message);
         }
         debug_assert_eq!(record.log, staged.log);
         *inbox_size += count;

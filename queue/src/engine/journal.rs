@@ -2,12 +2,12 @@
 
 use super::io::Output;
 use super::records::{NodeRecord, STORED_LEVEL_MIN, node_key};
-use super::tree::stream_bytes;
 use crate::codec;
 use crate::digest::{Hash, Native};
 use crate::ids::{Lane, ShardId};
 use crate::log::CompactRange;
 use crate::store::{Appended, Turn, TurnId};
+use crate::stream::{Stream, stream_bytes};
 use borsh::BorshSerialize;
 use std::collections::{BTreeMap, VecDeque};
 
@@ -68,26 +68,22 @@ impl Journal {
     }
 
     /// Appends a message to a lane's log, by its leaf hash, with the tree nodes that it completes.
-    pub(super) fn append(
-        &mut self,
-        lane: &Lane,
-        log: &mut CompactRange,
-        bytes: &mut u64,
-        leaf: Hash,
-        message: Vec<u8>,
-    ) {
+    pub(super) fn append(&mut self, lane: &Lane, log: &mut CompactRange, bytes: &mut u64, leaf: Hash, message: &[u8]) {
         let nonce = log.size();
-        *bytes += stream_bytes(&message);
+        *bytes += stream_bytes(message);
         let bytes_end = *bytes;
         log.append_leaf::<Native>(leaf, |id, hash| {
             if id.level >= STORED_LEVEL_MIN {
                 self.puts.insert(node_key(lane, id), codec::encode(&NodeRecord { hash, bytes_end }));
             }
         });
-        match self.messages.iter_mut().find(|appended| appended.lane == *lane) {
-            Some(appended) => appended.messages.push(message),
-            None => self.messages.push(Appended { lane: lane.clone(), first_nonce: nonce, messages: vec![message] }),
-        }
+        let appended = match self.messages.iter_mut().find(|appended| appended.lane == *lane) {
+            Some(appended) => appended,
+            None => {
+                self.messages.push_mut(Appended { lane: lane.clone(), first_nonce: nonce, messages: Stream::default() })
+            }
+        };
+        appended.messages.push(message);
     }
 
     /// Closes the turn. `None` if it writes nothing: then its outputs wait for the turn before.
@@ -100,6 +96,7 @@ impl Journal {
         self.outputs.extend(self.waiting.drain(..).map(|output| (committed, output)));
         writes.then(|| Turn {
             id: committed,
+            truncates: Vec::new(),
             messages: std::mem::take(&mut self.messages),
             puts: std::mem::take(&mut self.puts).into_iter().collect(),
             deletes: Vec::new(),

@@ -5,7 +5,7 @@ use super::io::{Direction, EnqueueError, Output};
 use super::journal::Journal;
 use super::records::{OutboundRecord, outbound_key};
 use super::refusal::Refusal;
-use super::tree::{LaneTree, prune_point, stream_bytes};
+use super::tree::{LaneTree, prune_point};
 use crate::digest::{Hash, Native, empty_root, leaf};
 use crate::frame::{DATA_BYTES_MAX, Release, SenderFrame, encode_frame};
 use crate::heads::Head;
@@ -13,6 +13,7 @@ use crate::ids::{Lane, ShardId};
 use crate::log::CompactRange;
 use crate::proof::HeadProof;
 use crate::store::{Store, StoreError};
+use crate::stream::Stream;
 use std::collections::VecDeque;
 
 /// Invariant: `record` is in the store or `dirty`.
@@ -84,10 +85,10 @@ impl Outbound {
     }
 
     /// Appends an encoded message and gives its nonce.
-    pub(super) fn enqueue(&mut self, message: Vec<u8>, journal: &mut Journal) -> u64 {
+    pub(super) fn enqueue(&mut self, message: &[u8], journal: &mut Journal) -> u64 {
         let record = &mut self.record;
         let nonce = record.log.size();
-        let leaf = leaf::<Native>(&message);
+        let leaf = leaf::<Native>(message);
         journal.append(&record.lane, &mut record.log, &mut record.bytes, leaf, message);
         self.dirty = true;
         nonce
@@ -219,14 +220,15 @@ impl Outbound {
                 return Ok(());
             }
             let batch = read_batch(store, &record.lane, session.sent, record.attested)?;
-            for data in batch.stream.chunks(DATA_BYTES_MAX) {
+            let end = session.sent + batch.count();
+            for data in batch.bytes().chunks(DATA_BYTES_MAX) {
                 emit(SenderFrame::Data(data.to_vec()), journal);
             }
-            let consistency = tree.consistency(batch.end, record.attested)?;
-            let release = Release { end: batch.end, head: head.clone(), consistency };
+            let consistency = tree.consistency(end, record.attested)?;
+            let release = Release { end: end, head: head.clone(), consistency };
             emit(SenderFrame::Release(Box::new(release)), journal);
-            session.in_flight.push_back((batch.end, batch.stream.len()));
-            session.sent = batch.end;
+            session.in_flight.push_back((end, batch.bytes().len()));
+            session.sent = end;
             session.released_height = Some(height);
         }
         if session.released_height != Some(height) {
@@ -252,24 +254,16 @@ impl Outbound {
     }
 }
 
-struct Batch {
-    stream: Vec<u8>,
-    end: u64,
-}
-
 /// Reads the lane's stream from message `begin` up to about [`BATCH_BYTES`], at most to `end_max`.
-fn read_batch<S: Store>(store: &S, lane: &Lane, begin: u64, end_max: u64) -> Result<Batch, StoreError> {
-    let mut batch = Batch { stream: Vec::with_capacity(BATCH_BYTES), end: begin };
-    let room = usize::try_from(end_max - begin).unwrap_or(usize::MAX);
-    for message in store.read(lane, begin, BATCH_BYTES)?.into_iter().take(room) {
-        let length = u32::try_from(message.len()).expect("a message is shorter than 4 GiB");
-        debug_assert_eq!(stream_bytes(&message), u64::from(length) + 4);
-        batch.stream.extend_from_slice(&length.to_le_bytes());
-        batch.stream.extend_from_slice(&message);
-        batch.end += 1;
-    }
-    if batch.end == begin {
+fn read_batch<S: Store>(store: &S, lane: &Lane, begin: u64, end_max: u64) -> Result<Stream, StoreError> {
+    let read = store.read(lane, begin, BATCH_BYTES)?;
+    if read.is_empty() {
         return Err(StoreError::Damaged(format!("{lane} lacks message {begin}")));
     }
+    if read.count() <= end_max - begin {
+        return Ok(read);
+    }
+    let mut batch = Stream::default();
+    batch.append_within(&read, usize::MAX, end_max - begin);
     Ok(batch)
 }

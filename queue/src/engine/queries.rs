@@ -41,8 +41,8 @@ impl<S: Store> Engine<S> {
         let skipped = from_position.saturating_sub(first_position);
         let first_nonce = record.first_nonce + skipped;
         let room = usize::try_from(record.count - skipped).unwrap_or(usize::MAX);
-        let messages = self.store.read(&record.lane, first_nonce, bytes_max)?.into_iter().take(room);
-        let entries = messages.zip(0..).map(|(message, offset)| {
+        let messages = self.store.read(&record.lane, first_nonce, bytes_max)?;
+        let entries = messages.messages().take(room).zip(0..).map(|(message, offset)| {
             let nonce = first_nonce + offset;
             let tombstone = record.tombstones.iter().find(|(buried, _)| *buried == nonce);
             InboxEntry {
@@ -50,7 +50,7 @@ impl<S: Store> Engine<S> {
                 peer: record.lane.source.clone(),
                 nonce,
                 turn: record.turn,
-                content: tombstone.map_or(Ok(message), |(_, reason)| Err(*reason)),
+                content: tombstone.map_or_else(|| Ok(message.to_vec()), |(_, reason)| Err(*reason)),
             }
         });
         Ok(entries.collect())
@@ -71,7 +71,7 @@ impl<S: Store> Engine<S> {
         if attested > size {
             return Err(ProveError::CatchingUp { peer, size, attested });
         }
-        let message = self.store.read(&record.lane, nonce, 0)?.into_iter().next();
+        let message = self.store.read(&record.lane, nonce, 0)?.messages().next().map(<[u8]>::to_vec);
         let message = message.ok_or_else(|| StoreError::Damaged(format!("{} lacks message {nonce}", record.lane)))?;
         let tree = LaneTree { store: &self.store, lane: &record.lane };
         Ok(MessageProof {

@@ -6,6 +6,7 @@ use crate::digest::{Hash, Native, leaf};
 use crate::ids::Lane;
 use crate::log::{CompactRange, NodeId, prove_consistency, prove_inclusion, range_at};
 use crate::store::{Store, StoreError};
+use crate::stream::stream_bytes;
 
 /// Bytes read at once where single messages are hashed again.
 const READ_BYTES: usize = 1024 * 1024;
@@ -70,18 +71,13 @@ impl<S: Store> LaneTree<'_, S> {
             if messages.is_empty() {
                 return Err(StoreError::Damaged(format!("{} lacks message {at}", self.lane)));
             }
-            for message in messages.iter().take(usize::try_from(end - at).unwrap_or(usize::MAX)) {
+            for message in messages.messages().take(usize::try_from(end - at).unwrap_or(usize::MAX)) {
                 f(message);
                 at += 1;
             }
         }
         Ok(())
     }
-}
-
-/// Bytes that a message takes in a lane's stream: its length and itself.
-pub(super) fn stream_bytes(message: &[u8]) -> u64 {
-    4 + u64::try_from(message.len()).expect("a length fits 64 bits")
 }
 
 /// The largest size up to which messages may go once `acknowledged` are: what is left can still

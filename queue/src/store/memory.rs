@@ -2,6 +2,7 @@
 
 use super::{KeyValue, Store, StoreError, Turn, TurnId};
 use crate::ids::Lane;
+use crate::stream::Stream;
 use std::collections::BTreeMap;
 
 /// When a [`MemoryStore`] makes turns durable.
@@ -66,9 +67,12 @@ impl Store for MemoryStore {
             return Err(StoreError::Damaged(format!("turn {} follows turn {}", turn.id, state.turn)));
         }
         state.turn = turn.id;
+        for (lane, from) in turn.truncates {
+            state.messages.retain(|(of, nonce), _| *of != lane || *nonce < from);
+        }
         for appended in turn.messages {
-            for (nonce, message) in (appended.first_nonce..).zip(appended.messages) {
-                state.messages.insert((appended.lane.clone(), nonce), message);
+            for (nonce, message) in (appended.first_nonce..).zip(appended.messages.messages()) {
+                state.messages.insert((appended.lane.clone(), nonce), message.to_vec());
             }
         }
         for (lane, below) in turn.prunes {
@@ -89,20 +93,17 @@ impl Store for MemoryStore {
         Ok(self.durable.turn)
     }
 
-    fn read(&self, lane: &Lane, from: u64, bytes_max: usize) -> Result<Vec<Vec<u8>>, StoreError> {
+    fn read(&self, lane: &Lane, from: u64, bytes_max: usize) -> Result<Stream, StoreError> {
         self.check()?;
-        let mut bytes = 0;
-        let mut found = Vec::new();
+        let mut found = Stream::default();
         let start = (lane.clone(), from);
         for (expected, ((of, nonce), message)) in (from..).zip(self.visible.messages.range(start..)) {
-            bytes += message.len();
-            if of != lane || (!found.is_empty() && bytes > bytes_max) {
+            if of != lane || !found.append_within(&Stream::of([message]), bytes_max, u64::MAX) {
                 break;
             }
             if *nonce != expected {
                 return Err(StoreError::Damaged(format!("{lane} has no message {expected}")));
             }
-            found.push(message.clone());
         }
         Ok(found)
     }

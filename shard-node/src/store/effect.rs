@@ -29,6 +29,9 @@ pub(super) fn set_rows(
     body: &Body,
 ) -> Result<Changes, StoreError> {
     let mut effect = Effect { index, tally, number, changes: Changes::new() };
+    for (lane, from) in &body.truncates {
+        effect.truncate(lane, *from)?;
+    }
     let mut offset = payload;
     for run in &body.runs {
         let place = RunPlace { segment, offset, count: run.count, bytes: run.bytes, crc: run.crc };
@@ -141,6 +144,20 @@ impl Effect<'_> {
                 gone.push((key.to_vec(), place));
             }
             Ok(is_below)
+        })?;
+        for (key, place) in gone {
+            self.drop_run(&key, &place);
+            self.set(key, None);
+        }
+        Ok(())
+    }
+
+    /// Forgets the runs from nonce `from` on.
+    fn truncate(&mut self, lane: &Lane, from: u64) -> Result<(), StoreError> {
+        let mut gone = Vec::new();
+        self.index.walk(&rows::run_prefix(lane), &Row::Run(lane, from).key(), |key, value| {
+            gone.push((key.to_vec(), decode_place(value)?));
+            Ok(true)
         })?;
         for (key, place) in gone {
             self.drop_run(&key, &place);

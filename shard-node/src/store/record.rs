@@ -5,6 +5,7 @@ use borsh::{BorshDeserialize, BorshSerialize};
 use queue::codec;
 use queue::ids::Lane;
 use queue::store::{Appended, KeyValue, StoreError, Turn};
+use queue::stream::LENGTH_BYTES;
 
 /// Length of a header, in bytes.
 pub(super) const HEADER_BYTES: usize = 72;
@@ -154,6 +155,8 @@ impl Run {
 /// What a record changes.
 #[derive(Debug, Clone, PartialEq, Eq, Default, BorshSerialize, BorshDeserialize)]
 pub(super) struct Body {
+    /// Done before the rest.
+    pub(super) truncates: Vec<(Lane, u64)>,
     /// In the order of the payload.
     pub(super) runs: Vec<Run>,
     pub(super) prunes: Vec<(Lane, u64)>,
@@ -165,64 +168,39 @@ impl Body {
     /// The body of a turn, and its messages.
     ///
     /// # Errors
-    /// [`StoreError::Damaged`] for a message of 4 GiB or more.
+    /// [`StoreError::Damaged`] for a nonce above 64 bits.
     pub(super) fn of_turn(seed: u32, turn: Turn) -> Result<(Self, Vec<u8>), StoreError> {
         let mut runs = Vec::new();
         let mut payload = Vec::new();
         for appended in &turn.messages {
             pack(seed, appended, &mut runs, &mut payload)?;
         }
-        Ok((Body { runs, prunes: turn.prunes, deletes: turn.deletes, puts: turn.puts }, payload))
+        let Turn { truncates, prunes, deletes, puts, .. } = turn;
+        Ok((Body { truncates, runs, prunes, deletes, puts }, payload))
     }
 }
 
 /// Writes messages behind `payload`, in runs as long as they may be.
 fn pack(seed: u32, appended: &Appended, runs: &mut Vec<Run>, payload: &mut Vec<u8>) -> Result<(), StoreError> {
-    let mut nonce = appended.first_nonce;
-    let mut left = &appended.messages[..];
-    while !left.is_empty() {
-        let begin = payload.len();
-        let mut count = 0;
-        for message in left {
-            if count > 0 && payload.len() - begin + 4 + message.len() > RUN_BYTES_MAX {
-                break;
-            }
-            let length = u32::try_from(message.len())
-                .map_err(|_| StoreError::Damaged(format!("message {nonce} has {} bytes", message.len())))?;
-            payload.extend_from_slice(&length.to_le_bytes());
-            payload.extend_from_slice(message);
+    let no_nonce_left = || StoreError::Damaged(format!("lane {} has no nonce left", appended.lane));
+    let mut first_nonce = appended.first_nonce;
+    let mut rest = appended.messages.bytes();
+    payload.extend_from_slice(rest);
+    let mut messages = appended.messages.messages().map(|message| LENGTH_BYTES + message.len()).peekable();
+    while let Some(first) = messages.next() {
+        let (mut count, mut length) = (1u32, first);
+        while let Some(next) = messages.next_if(|next| length + next <= RUN_BYTES_MAX) {
             count += 1;
+            length += next;
         }
-        let bytes = &payload[begin..];
-        let run_count = u32::try_from(count).expect("a message takes four of a run's 64 KiB at least");
-        runs.push(Run {
-            lane: appended.lane.clone(),
-            first_nonce: nonce,
-            count: run_count,
-            bytes: u32::try_from(bytes.len())
-                .map_err(|_| StoreError::Damaged(format!("message {nonce} has {} bytes", bytes.len())))?,
-            crc: Run::checksum(seed, &appended.lane, nonce, run_count, bytes),
-        });
-        nonce = nonce
-            .checked_add(u64::from(run_count))
-            .ok_or_else(|| StoreError::Damaged(format!("lane {} has no nonce left", appended.lane)))?;
-        left = &left[count..];
+        let (bytes, behind) = rest.split_at(length);
+        let crc = Run::checksum(seed, &appended.lane, first_nonce, count, bytes);
+        let bytes = u32::try_from(length).expect("a run is a short one or a single message");
+        runs.push(Run { lane: appended.lane.clone(), first_nonce, count, bytes, crc });
+        first_nonce = first_nonce.checked_add(u64::from(count)).ok_or_else(no_nonce_left)?;
+        rest = behind;
     }
     Ok(())
-}
-
-/// The messages of a run's bytes, in order; an item is `None` where they are cut short.
-pub(super) fn messages(mut bytes: &[u8]) -> impl Iterator<Item = Option<&[u8]>> {
-    std::iter::from_fn(move || {
-        if bytes.is_empty() {
-            return None;
-        }
-        let split = bytes
-            .split_first_chunk()
-            .and_then(|(length, rest)| rest.split_at_checked(usize::try_from(u32::from_le_bytes(*length)).ok()?));
-        bytes = split.map_or(&[][..], |(_, rest)| rest);
-        Some(split.map(|(message, _)| message))
-    })
 }
 
 #[cfg(test)]
@@ -246,12 +224,5 @@ mod tests {
             flipped[bit / 8] ^= 1 << (bit % 8);
             assert!(Header::parse(3, &flipped).is_none(), "bit {bit}");
         }
-    }
-
-    #[test]
-    fn messages_that_are_cut_short_are_told() {
-        assert_eq!(messages(&[1, 0, 0, 0, 9, 0, 0, 0, 0]).collect::<Vec<_>>(), [Some(&[9][..]), Some(&[][..])]);
-        assert_eq!(messages(&[2, 0, 0, 0, 9]).collect::<Vec<_>>(), [None]);
-        assert_eq!(messages(&[0, 0]).collect::<Vec<_>>(), [None]);
     }
 }

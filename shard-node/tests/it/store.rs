@@ -3,6 +3,7 @@
 use proptest::prelude::*;
 use queue::ids::Lane;
 use queue::store::{Appended, CrashPlan, MemoryStore, Store, StoreError, Turn};
+use queue::stream::Stream;
 use shard_node::store::{DiskStore, OpenError, STORE_FORMAT};
 use std::path::Path;
 use std::sync::mpsc;
@@ -32,7 +33,7 @@ fn lane(source: &str, destination: &str) -> Lane {
 }
 
 fn appended(lane: &Lane, first_nonce: u64, messages: Vec<Vec<u8>>) -> Appended {
-    Appended { lane: lane.clone(), first_nonce, messages }
+    Appended { lane: lane.clone(), first_nonce, messages: Stream::of(messages) }
 }
 
 fn pattern(length: usize, seed: u8) -> Vec<u8> {
@@ -58,7 +59,7 @@ fn what_was_durable_is_there_after_a_restart() {
     let mut store = open(folder.path());
     assert_eq!(store.poll_durable(), Ok(1));
     assert_eq!(store.get(b"key"), Ok(Some(b"value".to_vec())));
-    assert_eq!(store.read(&ab, 0, usize::MAX), Ok(messages));
+    assert_eq!(store.read(&ab, 0, usize::MAX), Ok(Stream::of(messages)));
 }
 
 #[test]
@@ -89,8 +90,8 @@ fn values_and_messages_of_any_length_come_back_whole_and_leave_nothing_behind() 
     drop(store);
 
     let mut store = open(folder.path());
-    assert_eq!(store.read(&ab, 5, usize::MAX).expect("read"), messages);
-    assert_eq!(store.read(&ab, 12, 10).expect("read"), messages[7..], "one message above the limit is one answer");
+    assert_eq!(store.read(&ab, 5, usize::MAX), Ok(Stream::of(&messages)));
+    assert_eq!(store.read(&ab, 12, 10), Ok(Stream::of(&messages[7..])), "one message above the limit is one answer");
     for length in lengths {
         assert_eq!(store.get(&length.to_be_bytes()).expect("read"), Some(pattern(length, 9)));
     }
@@ -126,7 +127,7 @@ fn a_pruned_message_is_refused_even_while_its_bytes_are_there() {
     store.append(Turn { id: 1, messages, prunes: Vec::new(), ..Turn::default() }).expect("appended");
     store.append(Turn { id: 2, prunes: vec![(ab.clone(), 2)], ..Turn::default() }).expect("appended");
     assert!(matches!(store.read(&ab, 1, 100), Err(StoreError::Damaged(_))));
-    assert_eq!(store.read(&ab, 2, 100), Ok(vec![vec![2]]), "the question was wrong, not the store");
+    assert_eq!(store.read(&ab, 2, 100), Ok(Stream::of([[2]])), "the question was wrong, not the store");
 }
 
 #[test]
@@ -137,7 +138,7 @@ fn lanes_whose_names_begin_alike_stay_apart() {
     let messages = lanes.iter().zip(0u8..).map(|(lane, at)| appended(lane, 0, vec![vec![at]])).collect();
     store.append(Turn { id: 1, messages, ..Turn::default() }).expect("appended");
     for (lane, at) in lanes.iter().zip(0u8..) {
-        assert_eq!(store.read(lane, 0, 100), Ok(vec![vec![at]]));
+        assert_eq!(store.read(lane, 0, 100), Ok(Stream::of([[at]])));
     }
 }
 
@@ -213,6 +214,7 @@ fn nothing_is_written_where_it_would_not_be_synced() {
 enum Step {
     Append { lane: usize, lengths: Vec<usize> },
     Prune { lane: usize, keep: u64 },
+    Truncate { lane: usize, runs: usize },
     Put { key: u8, length: usize },
     Delete { key: u8 },
     Reopen,
@@ -225,6 +227,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
             .prop_map(|(lane, lengths)| Step::Append { lane, lengths }),
         1 => (0usize..3, Just(vec![4 * 1024 * 1024])).prop_map(|(lane, lengths)| Step::Append { lane, lengths }),
         1 => (0usize..3, 0u64..6).prop_map(|(lane, keep)| Step::Prune { lane, keep }),
+        1 => (0usize..3, 0usize..4).prop_map(|(lane, runs)| Step::Truncate { lane, runs }),
         2 => (0u8..6, length).prop_map(|(key, length)| Step::Put { key, length }),
         1 => (0u8..6).prop_map(|key| Step::Delete { key }),
         1 => Just(Step::Reopen),
@@ -240,6 +243,8 @@ struct Pair {
     turn: u64,
     /// Per lane: nonces from `.0` on, below `.1`, can be read.
     lanes: Vec<(Lane, u64, u64)>,
+    /// Per lane: where what was appended begins.
+    starts: Vec<Vec<u64>>,
 }
 
 impl Pair {
@@ -248,13 +253,15 @@ impl Pair {
         let disk = Some(open(path.path()));
         let lanes = [lane("alpha", "beta"), lane("alpha", "be"), lane("beta", "alpha")];
         let lanes = lanes.into_iter().map(|lane| (lane, 0, 0)).collect();
-        Pair { path, disk, memory: MemoryStore::new(CrashPlan::Prompt), turn: 0, lanes }
+        let starts = vec![Vec::new(); 3];
+        Pair { path, disk, memory: MemoryStore::new(CrashPlan::Prompt), turn: 0, lanes, starts }
     }
 
     fn take(&mut self, step: Step) {
         let mut turn = Turn { id: self.turn + 1, ..Turn::default() };
         match step {
             Step::Append { lane, lengths } => {
+                self.starts[lane].push(self.lanes[lane].2);
                 let (lane, _, size) = &mut self.lanes[lane];
                 let messages: Vec<Vec<u8>> =
                     lengths.iter().zip(0u8..).map(|(length, seed)| pattern(*length, seed)).collect();
@@ -265,6 +272,15 @@ impl Pair {
                 let (lane, pruned, size) = &mut self.lanes[lane];
                 *pruned = (*pruned).max(size.saturating_sub(keep));
                 turn.prunes.push((lane.clone(), *pruned));
+            }
+            Step::Truncate { lane, runs } => {
+                let starts = &mut self.starts[lane];
+                let (lane, pruned, size) = &mut self.lanes[lane];
+                let start = starts.drain(starts.len().saturating_sub(runs)..).next();
+                if let Some(start) = start.filter(|start| start >= pruned) {
+                    *size = start;
+                    turn.truncates.push((lane.clone(), start));
+                }
             }
             Step::Put { key, length } => turn.puts.push((vec![b'x', key], pattern(length, key))),
             Step::Delete { key } => turn.deletes.push(vec![b'x', key]),

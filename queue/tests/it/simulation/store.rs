@@ -2,6 +2,7 @@
 
 use queue::ids::Lane;
 use queue::store::{Store, StoreError, Turn, TurnId};
+use queue::stream::Stream;
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::rc::Rc;
@@ -31,9 +32,12 @@ impl State {
     fn apply(&mut self, turn: Turn) {
         assert_eq!(turn.id, self.turn + 1, "turns come one after the other");
         self.turn = turn.id;
+        for (lane, from) in turn.truncates {
+            self.messages.retain(|(of, nonce), _| *of != lane || *nonce < from);
+        }
         for appended in turn.messages {
-            for (nonce, message) in (appended.first_nonce..).zip(appended.messages) {
-                let known = self.messages.insert((appended.lane.clone(), nonce), message);
+            for (nonce, message) in (appended.first_nonce..).zip(appended.messages.messages()) {
+                let known = self.messages.insert((appended.lane.clone(), nonce), message.to_vec());
                 assert_eq!(known, None, "{} {nonce} was written twice", appended.lane);
             }
         }
@@ -77,17 +81,14 @@ impl Store for Disk {
         Ok(self.0.borrow().durable.turn)
     }
 
-    fn read(&self, lane: &Lane, from: u64, bytes_max: usize) -> Result<Vec<Vec<u8>>, StoreError> {
+    fn read(&self, lane: &Lane, from: u64, bytes_max: usize) -> Result<Stream, StoreError> {
         let contents = self.0.borrow();
-        let mut found: Vec<Vec<u8>> = Vec::new();
-        let mut room = bytes_max;
+        let mut found = Stream::default();
         for nonce in from.. {
             let Some(message) = contents.visible.messages.get(&(lane.clone(), nonce)) else { break };
-            if !found.is_empty() && message.len() > room {
+            if !found.append_within(&Stream::of([message]), bytes_max, u64::MAX) {
                 break;
             }
-            room = room.saturating_sub(message.len());
-            found.push(message.clone());
         }
         Ok(found)
     }

@@ -5,6 +5,7 @@ use crate::store::replay::Refusal;
 use crate::store::{DiskStore, Limits};
 use queue::ids::Lane;
 use queue::store::{Appended, CrashPlan, KeyValue, MemoryStore, Store, StoreError, Turn};
+use queue::stream::Stream;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -24,7 +25,7 @@ pub(super) fn open(disk: &Disk, index: &Path) -> Result<DiskStore, Refusal> {
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(super) struct Content {
     keys: Vec<KeyValue>,
-    lanes: Vec<Vec<Vec<u8>>>,
+    lanes: Vec<Stream>,
 }
 
 /// What the engine would know of its lanes after a turn.
@@ -52,35 +53,43 @@ pub(super) struct Script {
 
 impl Script {
     pub(super) fn new() -> Self {
-        let lanes = ["fast", "slow"].map(|source| Lane {
+        let lanes = ["fast", "slow", "staged"].map(|source| Lane {
             source: source.parse().expect("a name"),
             destination: "beta".parse().expect("a name"),
             source_incarnation: 0,
             destination_incarnation: 1,
         });
         let pruned: Vec<_> = lanes.into_iter().map(|lane| (lane, 0)).collect();
-        let content = Content { keys: Vec::new(), lanes: vec![Vec::new(); pruned.len()] };
+        let content = Content { keys: Vec::new(), lanes: vec![Stream::default(); pruned.len()] };
         let moments = vec![Moment { content, pruned }];
-        Script { moments, memory: MemoryStore::new(CrashPlan::Prompt), sizes: vec![0, 0] }
+        Script { moments, memory: MemoryStore::new(CrashPlan::Prompt), sizes: vec![0, 0, 0] }
     }
 
-    /// The next turn: a lane that is pruned soon, one that is pruned late, keys of all lengths.
+    /// The next turn: a lane that is pruned soon, one that is pruned late, one that is truncated now and then,
+    /// keys of all lengths.
     pub(super) fn next_turn(&mut self) -> Turn {
         let id = self.moments.len() as u64;
         let byte = id.to_le_bytes()[0];
         let mut moment = self.moments.last().expect("turn 0 is there").clone();
         let mut turn = Turn { id, ..Turn::default() };
+        if id % 6 == 5 {
+            self.sizes[2] = self.sizes[2].saturating_sub(2);
+            turn.truncates.push((moment.pruned[2].0.clone(), self.sizes[2]));
+        }
         let mut append = |at: usize, messages: Vec<Vec<u8>>| {
             let first_nonce = self.sizes[at];
             self.sizes[at] += messages.len() as u64;
-            turn.messages.push(Appended { lane: moment.pruned[at].0.clone(), first_nonce, messages });
+            let lane = moment.pruned[at].0.clone();
+            turn.messages.push(Appended { lane, first_nonce, messages: Stream::of(messages) });
         };
         append(0, vec![vec![byte; 300], Vec::new(), vec![byte; 41]]);
+        append(2, vec![vec![byte; 90]]);
         if id % 16 == 1 {
             append(1, vec![vec![byte; 200]]);
         }
         moment.pruned[0].1 = self.sizes[0].saturating_sub(9);
         moment.pruned[1].1 = self.sizes[1].saturating_sub(5);
+        moment.pruned[2].1 = moment.pruned[2].1.max(self.sizes[2].saturating_sub(20));
         turn.prunes = moment.pruned.clone();
         turn.puts.push((b"count".to_vec(), id.to_le_bytes().to_vec()));
         turn.puts.push((vec![b'x', byte % 7], vec![byte; usize::from(byte)]));

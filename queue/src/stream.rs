@@ -1,0 +1,189 @@
+//! A run of a lane's messages as bytes. Specified in `specs/peer.md`.
+//!
+//! Messages are encoded once: these bytes are stored, sent, and stored again at the other end.
+
+use crate::limits::MESSAGE_BYTES_MAX;
+
+/// Bytes of the length that stands before every message.
+pub const LENGTH_BYTES: usize = 4;
+
+/// Messages one behind the other, each as a little-endian `u32` length and its bytes.
+///
+/// Invariant: `bytes` are exactly `count` whole messages.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Stream {
+    bytes: Vec<u8>,
+    count: u64,
+}
+
+/// Why bytes are no stream.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum StreamError {
+    /// The last message isn't all there.
+    #[error("message {0} of the stream is cut short")]
+    CutShort(u64),
+    /// A length is above the limit.
+    #[error("message {index} of the stream has {length} bytes, more than the limit of {MESSAGE_BYTES_MAX}")]
+    TooLarge {
+        /// Place of the message in the stream, from 0.
+        index: u64,
+        /// The announced length, in bytes.
+        length: usize,
+    },
+}
+
+impl Stream {
+    /// An empty stream with room for `bytes`.
+    pub fn with_capacity(bytes: usize) -> Self {
+        Stream { bytes: Vec::with_capacity(bytes), count: 0 }
+    }
+
+    /// The stream of these messages.
+    pub fn of<T: AsRef<[u8]>>(messages: impl IntoIterator<Item = T>) -> Self {
+        let mut stream = Stream::default();
+        messages.into_iter().for_each(|message| stream.push(message.as_ref()));
+        stream
+    }
+
+    /// A stream from its bytes.
+    ///
+    /// # Errors
+    /// [`StreamError`].
+    pub fn parse(bytes: Vec<u8>) -> Result<Self, StreamError> {
+        let mut count = 0;
+        let mut rest = &bytes[..];
+        while let Some(found) = split_message(rest, count)? {
+            rest = found.1;
+            count += 1;
+        }
+        if rest.is_empty() { Ok(Stream { bytes, count }) } else { Err(StreamError::CutShort(count)) }
+    }
+
+    /// Appends a message.
+    ///
+    /// # Panics
+    /// If it is longer than [`MESSAGE_BYTES_MAX`]: callers have checked.
+    pub fn push(&mut self, message: &[u8]) {
+        assert!(message.len() <= MESSAGE_BYTES_MAX, "a message of {} bytes", message.len());
+        let length = u32::try_from(message.len()).expect("at most MESSAGE_BYTES_MAX, asserted above");
+        self.bytes.extend_from_slice(&length.to_le_bytes());
+        self.bytes.extend_from_slice(message);
+        self.count += 1;
+    }
+
+    /// Appends the messages of another stream.
+    pub fn append(&mut self, other: &Stream) {
+        self.bytes.extend_from_slice(&other.bytes);
+        self.count += other.count;
+    }
+
+    /// Appends messages of another stream as long as the whole stays within `bytes_max` and
+    /// `count_max` messages; one message is taken whatever its length. Returns whether all were.
+    pub fn append_within(&mut self, other: &Stream, bytes_max: usize, count_max: u64) -> bool {
+        if self.bytes.len() + other.bytes.len() <= bytes_max && self.count.saturating_add(other.count) <= count_max {
+            self.append(other);
+            return true;
+        }
+        for message in other.messages() {
+            let is_full = self.count > 0 && self.bytes.len() + LENGTH_BYTES + message.len() > bytes_max;
+            if is_full || self.count >= count_max {
+                return false;
+            }
+            self.push(message);
+        }
+        true
+    }
+
+    /// Takes the first `count` messages away.
+    pub fn skip(&mut self, count: u64) {
+        let skipped: usize = self.messages().zip(0..count).map(|(message, _)| LENGTH_BYTES + message.len()).sum();
+        self.bytes.drain(..skipped);
+        self.count = self.count.saturating_sub(count);
+    }
+
+    /// The messages, in order.
+    pub fn messages(&self) -> impl Iterator<Item = &[u8]> {
+        let mut rest = &self.bytes[..];
+        std::iter::from_fn(move || {
+            let (message, behind) = split_message(rest, 0).ok()??;
+            rest = behind;
+            Some(message)
+        })
+    }
+
+    /// All bytes.
+    pub fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    /// Number of messages.
+    pub fn count(&self) -> u64 {
+        self.count
+    }
+
+    /// Whether there is no message.
+    pub fn is_empty(&self) -> bool {
+        self.count == 0
+    }
+}
+
+/// The first message of `bytes` and what stands behind it; `None` if it isn't all there.
+///
+/// # Errors
+/// [`StreamError::TooLarge`], before the message is there.
+fn split_message(bytes: &[u8], index: u64) -> Result<Option<(&[u8], &[u8])>, StreamError> {
+    let Some((length, rest)) = bytes.split_first_chunk::<LENGTH_BYTES>() else { return Ok(None) };
+    let length = usize::try_from(u32::from_le_bytes(*length)).unwrap_or(usize::MAX);
+    if length > MESSAGE_BYTES_MAX {
+        return Err(StreamError::TooLarge { index, length });
+    }
+    Ok(rest.split_at_checked(length))
+}
+
+/// Bytes that a message takes in a stream: its length and itself.
+pub fn stream_bytes(message: &[u8]) -> u64 {
+    u64::try_from(LENGTH_BYTES + message.len()).expect("a length fits 64 bits")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_stream_is_parsed_into_the_messages_that_it_was_made_of() {
+        let messages = [&b"one"[..], b"", b"three"];
+        let stream = Stream::of(messages);
+        assert_eq!(stream.bytes(), b"\x03\0\0\0one\0\0\0\0\x05\0\0\0three");
+        assert_eq!(stream.messages().collect::<Vec<_>>(), messages);
+        assert_eq!(Stream::parse(stream.bytes().to_vec()), Ok(stream));
+    }
+
+    #[test]
+    fn a_stream_that_is_cut_short_anywhere_is_refused() {
+        let stream = Stream::of([&b"one"[..], b"", b"three"]);
+        for end in 0..stream.bytes().len() {
+            let parsed = Stream::parse(stream.bytes()[..end].to_vec());
+            let is_boundary = [0, 7, 11].contains(&end);
+            assert_eq!(parsed.is_ok(), is_boundary, "{end} bytes: {parsed:?}");
+        }
+        let huge = [0xff; 8];
+        assert!(matches!(Stream::parse(huge.to_vec()), Err(StreamError::TooLarge { index: 0, .. })));
+    }
+
+    #[test]
+    fn a_part_of_a_stream_ends_at_its_bounds_but_holds_one_message() {
+        let all = Stream::of(["aaaa", "bb", "c"]);
+        let part = |bytes_max, count_max| {
+            let mut part = Stream::default();
+            let whole = part.append_within(&all, bytes_max, count_max);
+            (part.count(), whole)
+        };
+        assert_eq!(part(0, 9), (1, false));
+        assert_eq!(part(14, 9), (2, false));
+        assert_eq!(part(19, 9), (3, true));
+        assert_eq!(part(99, 2), (2, false));
+        let mut rest = all.clone();
+        rest.skip(2);
+        assert_eq!(rest, Stream::of(["c"]));
+    }
+}
