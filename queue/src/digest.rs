@@ -123,6 +123,30 @@ pub fn head_node<C: Crypto>(left: &Hash, right: &Hash) -> Hash {
     C::sha256(&[&[0x03], &left.0, &right.0])
 }
 
+/// A leaf hash of bytes that come in parts.
+#[cfg(feature = "native")]
+#[derive(Debug, Clone)]
+pub struct LeafHasher(sha2::Sha256);
+
+#[cfg(feature = "native")]
+impl LeafHasher {
+    /// For the next leaf.
+    #[allow(clippy::new_without_default, reason = "a hasher without input is no value of its own")]
+    pub fn new() -> Self {
+        LeafHasher(sha2::Digest::new_with_prefix([0x00]))
+    }
+
+    /// The next bytes.
+    pub fn update(&mut self, bytes: &[u8]) {
+        sha2::Digest::update(&mut self.0, bytes);
+    }
+
+    /// The leaf hash of all bytes.
+    pub fn finish(self) -> Hash {
+        Hash(sha2::Digest::finalize(self.0).into())
+    }
+}
+
 /// Hashing and signature checks in Rust.
 #[cfg(feature = "native")]
 #[derive(Debug, Clone, Copy)]

@@ -20,6 +20,7 @@ mod peers;
 mod queries;
 mod records;
 mod refusal;
+mod staged;
 mod tree;
 
 #[cfg(test)]
@@ -209,7 +210,6 @@ impl<S: Store> Engine<S> {
                     if let Some(outbound) = self.outbound.get_mut(&peer) {
                         outbound.handle_attested(proof);
                     }
-                    self.pump(&peer);
                 }
             }
         }
@@ -236,10 +236,15 @@ impl<S: Store> Engine<S> {
         }
         self.attestor.flush(&mut self.journal);
         self.outbound.values_mut().for_each(|outbound| outbound.flush(&mut self.journal));
-        self.inbound.values_mut().for_each(|inbound| inbound.flush(&mut self.journal));
+        for inbound in self.inbound.values_mut() {
+            inbound.tell_staged(self.config.staged_bytes_max, &mut self.journal);
+            inbound.flush(&mut self.journal);
+        }
         if let Some(turn) = self.journal.close() {
             self.store.append(turn).inspect_err(|error| self.failure = Some(error.clone()))?;
         }
+        self.pump().inspect_err(|error| self.failure = Some(error.clone()))?;
+        self.journal.release_outputs();
         Ok(())
     }
 

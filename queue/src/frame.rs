@@ -25,40 +25,59 @@ pub const DATA_BYTES_MAX: usize = FRAME_BYTES_MAX - 5;
 #[borsh(use_discriminant = true)]
 #[repr(u8)]
 pub enum ReceiverFrame {
-    /// First frame of the stream: what the destination holds of the lane, verified and durable.
+    /// First frame of the stream: what the destination holds of the lane, durably.
     Open {
         /// The lane.
         lane: Lane,
-        /// Number of messages held.
+        /// Number of messages that are verified.
         size: u64,
         /// Root of the lane's log at that size.
         root: Hash,
+        /// Number of messages with those that are staged behind them; at least `size`.
+        staged_size: u64,
+        /// Root of the lane's log at that size, if they are what they seem.
+        staged_root: Hash,
     } = 0x00,
     /// The messages below `size` are verified, decided and durable.
     Ack {
         /// Number of messages held.
         size: u64,
     } = 0x01,
+    /// The messages below `size` are durable, verified or staged.
+    Staged {
+        /// Number of messages held.
+        size: u64,
+    } = 0x02,
 }
 
-/// From a lane's source to its destination. The values 0x11 (marks of sealed sizes) and 0x12 (a
-/// wish for a checkpoint) are reserved.
+/// From a lane's source to its destination. The value 0x12 (a wish for a checkpoint) is reserved.
 #[derive(Debug, Clone, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
 #[borsh(use_discriminant = true)]
 #[repr(u8)]
 pub enum SenderFrame {
     /// The next bytes of the lane: each message as a little-endian `u32` length and its bytes, cut
-    /// into frames anywhere. Begins after the size that the destination opened with.
+    /// into frames anywhere. Goes on after the size of [`SenderFrame::Begin`].
     Data(Vec<u8>) = 0x10,
-    /// Ends a batch: all of the lane that was sent up to its last message is attested. Without
-    /// data before it, brings the source's newest view of the reverse lane.
+    /// A sealed checkpoint covers the messages sent so far: it may be attested at this size.
+    Mark {
+        /// Number of messages of the lane.
+        size: u64,
+    } = 0x11,
+    /// What was sent up to a marked size, or just now, is attested. Without anything new, brings
+    /// the source's newest view of the reverse lane.
     Release(Box<Release>) = 0x13,
+    /// First frame: data will go on after this size. One of the two that the destination opened
+    /// with; if it is the verified one, what is staged is not the source's and goes away.
+    Begin {
+        /// Number of messages.
+        size: u64,
+    } = 0x14,
 }
 
 /// What releases a batch.
 #[derive(Debug, Clone, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
 pub struct Release {
-    /// Number of messages of the lane up to the batch's end.
+    /// Number of messages of the lane that are released: marked, or all that was sent.
     pub end: u64,
     /// The source's attested head for the destination; its sent size is at least `end`.
     pub head: HeadProof,

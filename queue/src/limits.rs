@@ -8,6 +8,10 @@ pub const MESSAGE_BYTES_MAX: usize = 4 * 1024 * 1024;
 /// receiver's buffer per connection stays this small.
 pub const FRAME_BYTES_MAX: usize = 64 * 1024;
 
+/// Most marked sizes that wait for their release. An honest source has one checkpoint under way, and
+/// marks it again after each reconnection at most.
+pub const MARKS_MAX: usize = 16;
+
 /// Deepest path in the trie of heads: one level for each bit of SHA-256.
 pub const HEAD_PATH_LEN_MAX: usize = 256;
 

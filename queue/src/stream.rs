@@ -127,11 +127,14 @@ impl Stream {
     }
 }
 
+/// A message, and the bytes behind it.
+type Split<'a> = (&'a [u8], &'a [u8]);
+
 /// The first message of `bytes` and what stands behind it; `None` if it isn't all there.
 ///
 /// # Errors
 /// [`StreamError::TooLarge`], before the message is there.
-fn split_message(bytes: &[u8], index: u64) -> Result<Option<(&[u8], &[u8])>, StreamError> {
+fn split_message(bytes: &[u8], index: u64) -> Result<Option<Split<'_>>, StreamError> {
     let Some((length, rest)) = bytes.split_first_chunk::<LENGTH_BYTES>() else { return Ok(None) };
     let length = usize::try_from(u32::from_le_bytes(*length)).unwrap_or(usize::MAX);
     if length > MESSAGE_BYTES_MAX {

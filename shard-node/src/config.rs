@@ -5,10 +5,14 @@ use queue::trust::{PublicKey, TrustRoot};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
+use std::path::Path;
 
-/// Bytes accepted for one peer and not yet acknowledged, unless configured otherwise. Lanes in one
-/// direction are acknowledged every 30 s: this lets 8 MiB/s through.
-pub const BACKLOG_BYTES_MAX_DEFAULT: u64 = 256 * 1024 * 1024;
+/// Most bytes that a lane may have on disk, unless configured otherwise: what a lane of 200 MB/s
+/// gathers in 40 s, since acknowledgements come every 30 s. On a small disk, its tenth part.
+pub const LANE_BYTES_MAX_DEFAULT: u64 = 8 * 1024 * 1024 * 1024;
+
+/// That part of what is free on the disk is the default on a small one.
+const DISK_PART: u64 = 10;
 
 /// How often NEAR is asked for its newest final block, unless configured otherwise: about as often
 /// as it makes one.
@@ -45,9 +49,22 @@ pub struct Config {
     /// Which lanes are open.
     #[serde(default)]
     pub lanes: LanesConfig,
-    /// Most bytes accepted for one peer and not yet acknowledged.
-    #[serde(default = "backlog_bytes_max_default")]
-    pub backlog_bytes_max: u64,
+    /// Backlog limit: most bytes accepted for one peer and not yet acknowledged. If left out, 8 GiB
+    /// or a tenth of what is free on the disk when the node starts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub backlog_bytes_max: Option<u64>,
+    /// Staging limit: most bytes of one peer that wait for their attestation. The same default.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub staged_bytes_max: Option<u64>,
+}
+
+/// The default of limits on what one lane may have on the disk of `path`, in bytes.
+///
+/// # Errors
+/// Those of asking the file system.
+pub fn lane_bytes_max_default(path: &Path) -> std::io::Result<u64> {
+    let disk = rustix::fs::statvfs(path)?;
+    Ok(LANE_BYTES_MAX_DEFAULT.min(disk.f_bavail.saturating_mul(disk.f_frsize) / DISK_PART))
 }
 
 /// What is known of a peer beside what the bridge contract lists.
@@ -75,10 +92,6 @@ fn near_poll_ms_default() -> u64 {
     NEAR_POLL_MS_DEFAULT
 }
 
-fn backlog_bytes_max_default() -> u64 {
-    BACKLOG_BYTES_MAX_DEFAULT
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -102,7 +115,7 @@ mod tests {
     #[test]
     fn what_is_left_out_has_a_default() {
         let config: Config = serde_json::from_str(SMALLEST).expect("complete");
-        assert_eq!(config.backlog_bytes_max, BACKLOG_BYTES_MAX_DEFAULT);
+        assert_eq!((config.backlog_bytes_max, config.staged_bytes_max), (None, None));
         assert!(config.lanes.closed.is_empty());
         let again: Config = serde_json::from_str(&serde_json::to_string(&config).expect("JSON")).expect("parses");
         assert_eq!(again, config);

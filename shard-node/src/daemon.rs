@@ -1,7 +1,7 @@
 //! `run`: starts everything that a node consists of, and stops it in order.
 
 use crate::api::{Api, ApiError, NodeFacts};
-use crate::config::Config;
+use crate::config::{Config, lane_bytes_max_default};
 use crate::driver::{AttestOutcome, Channels, Driver, DriverHandle, NodeStop, Request};
 use crate::home::{Home, HomeError};
 use crate::near::{Actor, Attestor, NearClient, NearError, Watcher, watch};
@@ -120,11 +120,13 @@ impl Node {
         let (attest_outcomes, attested) = mpsc::channel(1);
         let (requests, request_inbox) = mpsc::unbounded_channel();
         let channels = Channels { peers, near: near_inbox, attested, durable, requests };
+        let lane_bytes_max = lane_bytes_max_default(&home.store_path())?;
         let engine = queue::engine::Config {
             shard: config.shard.clone(),
             trust: trust.clone(),
             salt_secret: keys.salt_secret(),
-            backlog_bytes_max: config.backlog_bytes_max,
+            backlog_bytes_max: config.backlog_bytes_max.unwrap_or(lane_bytes_max),
+            staged_bytes_max: config.staged_bytes_max.unwrap_or(lane_bytes_max),
             closed_lanes: config.lanes.closed.clone(),
         };
         let (driver, handle) = Driver::open(engine, store, channels)?;

@@ -1,7 +1,7 @@
 //! Makes a node's home and registers its shard. Every step is skipped if an earlier run has done
 //! it, so that an interrupted run is finished by the next.
 
-use crate::config::{BACKLOG_BYTES_MAX_DEFAULT, Config, LanesConfig, NEAR_POLL_MS_DEFAULT};
+use crate::config::{Config, LanesConfig, NEAR_POLL_MS_DEFAULT};
 use crate::home::{self, HOME_FORMAT, Home, HomeError};
 use crate::keys::Keys;
 use crate::localnet::{Credentials, ROOT_ACCOUNT};
@@ -264,7 +264,8 @@ fn ensure_config(home: &Home, options: &Options, trust: &TrustRoot, owner: Accou
         addresses,
         peers: BTreeMap::new(),
         lanes: LanesConfig::default(),
-        backlog_bytes_max: BACKLOG_BYTES_MAX_DEFAULT,
+        backlog_bytes_max: None,
+        staged_bytes_max: None,
     };
     home.write_config(&config)?;
     Ok(config)

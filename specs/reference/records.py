@@ -179,9 +179,12 @@ def attest_args(value: dict) -> bytes:
 def receiver_frame(value: dict) -> bytes:
     match value:
         case {"open": frame}:
-            return u8(0x00) + lane(frame["lane"]) + u64(frame["size"]) + hash32(frame["root"])
+            held = u64(frame["size"]) + hash32(frame["root"])
+            return u8(0x00) + lane(frame["lane"]) + held + u64(frame["staged_size"]) + hash32(frame["staged_root"])
         case {"ack": frame}:
             return u8(0x01) + u64(frame["size"])
+        case {"staged": frame}:
+            return u8(0x02) + u64(frame["size"])
     raise ValueError(f"unknown frame {value}")
 
 
@@ -189,6 +192,10 @@ def sender_frame(value: dict) -> bytes:
     match value:
         case {"data": content}:
             return u8(0x10) + byte_string(bytes.fromhex(content))
+        case {"mark": frame}:
+            return u8(0x11) + u64(frame["size"])
+        case {"begin": frame}:
+            return u8(0x14) + u64(frame["size"])
         case {"release": frame}:
             return u8(0x13) + u64(frame["end"]) + head_proof(frame["head"]) + hashes(frame["consistency"])
     raise ValueError(f"unknown frame {value}")

@@ -17,26 +17,36 @@ pub struct Config {
     pub salt_secret: SaltSecret,
     /// Backlog limit: bytes of one lane not yet acknowledged above which enqueue answers `Busy`.
     pub backlog_bytes_max: u64,
+    /// Staging limit: bytes of one lane that may wait on disk for their release.
+    pub staged_bytes_max: u64,
     /// Shards to and from which no lane is open.
     pub closed_lanes: BTreeSet<ShardId>,
 }
 
 /// The store's layout of keys and records; see `specs/store.md`.
-pub const STORE_FORMAT: u32 = 1;
+pub const STORE_FORMAT: u32 = 2;
 
 /// A batch holds as many messages as fit this many bytes, and at least one: large enough that its one
 /// signature check is lost among its hashes, small enough that a turn stays short.
 pub(super) const BATCH_BYTES: usize = 1024 * 1024;
 
-/// Flight limit: bytes of one lane sent and not yet acknowledged over TLS. Some batches, so that
-/// sending, verifying and syncing overlap.
-pub(super) const FLIGHT_BYTES_MAX: usize = 8 * 1024 * 1024;
+/// Flight limit: bytes of one lane sent and not yet known to be durable at the destination. Some
+/// batches, so that sending, checking and syncing overlap.
+const FLIGHT_BYTES_MAX: usize = 8 * 1024 * 1024;
 
-/// Most bytes of a lane that a receiver stages before their release. An honest sender stays below
-/// a batch and one message.
-pub(super) const STAGED_BYTES_MAX: usize = 8 * 1024 * 1024;
+/// The flight limits of all lanes together, unless that leaves less than a batch for each.
+const FLIGHTS_BYTES_MAX: usize = 256 * 1024 * 1024;
 
-const _: () = assert!(BATCH_BYTES + MESSAGE_BYTES_MAX <= STAGED_BYTES_MAX);
+/// The flight limit of each lane while so many peers are connected.
+pub(super) fn flight_bytes_max(peers: usize) -> usize {
+    (FLIGHTS_BYTES_MAX / peers.max(1)).clamp(BATCH_BYTES, FLIGHT_BYTES_MAX)
+}
+
+/// What an honest source may have under way when the staging limit is reached: a flight, its last
+/// batch, and a message begun.
+pub(super) const STAGED_SLACK_BYTES: usize = 16 * 1024 * 1024;
+
+const _: () = assert!(FLIGHT_BYTES_MAX + BATCH_BYTES + MESSAGE_BYTES_MAX <= STAGED_SLACK_BYTES);
 
 /// A checkpoint that only acknowledges comes this long after the last such one at the soonest.
 pub(super) const ACKNOWLEDGE_INTERVAL_NS: u64 = 30_000_000_000;

@@ -1,49 +1,51 @@
 //! The inbound lane: stages what arrives, and delivers what an attested head releases.
 
-use super::config::STAGED_BYTES_MAX;
 use super::io::{Direction, Output};
 use super::journal::Journal;
-use super::records::{INBOX_SIZE, InboundRecord, InboxRecord, inbound_key, inbox_key};
+use super::records::{
+    INBOX_SIZE, InboundRecord, InboxRecord, MarkRecord, StagedRecord, StagedRun, inbound_key, inbox_key,
+};
 use super::refusal::Refusal;
+use super::staged::Staged;
+use super::tree::LaneTree;
 use crate::derivation::derive_public_key;
-use crate::digest::{Hash, Native, leaf};
+use crate::digest::{Hash, Native};
 use crate::frame::{ReceiverFrame, Release, encode_frame};
 use crate::heads::Head;
 use crate::ids::{Lane, ShardId};
-use crate::limits::MESSAGE_BYTES_MAX;
 use crate::log::{CompactRange, root_from_consistency};
-use crate::message::{Decision, Tombstone, decide};
+use crate::message::{Decision, MESSAGE_VERSION, Tombstone, decide};
 use crate::proof::{HeadProof, VerifiedHead};
+use crate::store::{Store, StoreError};
 use crate::trust::TrustRoot;
+use std::collections::VecDeque;
 
-/// Invariant: `record` is in the store or `dirty`.
+/// Invariant: `record` is in the store or `dirty`; `record.staged` is written from `staged`.
 #[derive(Debug)]
 pub(super) struct Inbound {
     pub(super) record: InboundRecord,
     pub(super) dirty: bool,
     /// Why the lane waits for an upgrade of this software.
     pub(super) stopped: Option<String>,
-    session: Option<Staged>,
+    staged: Staged,
+    session: Option<Session>,
 }
 
-/// What has arrived on the connection and no attested head has released: worth nothing yet.
+/// The lane's stream, once opened.
 #[derive(Debug)]
-struct Staged {
-    /// The verified log with the staged messages appended.
-    log: CompactRange,
-    /// Each with its leaf hash, so that delivering doesn't hash it again.
-    messages: Vec<(Hash, Vec<u8>)>,
-    /// The beginning of the next message, with its length.
-    partial: Vec<u8>,
-    bytes: usize,
+struct Session {
+    /// Whether the source has said where it goes on.
+    begun: bool,
+    /// Size up to which the source knows that it is durable here.
+    told: u64,
 }
 
-/// Messages that an attested head has released: the type is the proof.
+/// A size of the lane that an attested head has released: the type is the proof.
 #[derive(Debug)]
 pub(super) struct Released {
     head: VerifiedHead,
     proof: HeadProof,
-    messages: Vec<(Hash, Vec<u8>)>,
+    end: MarkRecord,
 }
 
 impl Released {
@@ -53,7 +55,8 @@ impl Released {
 }
 
 /// What delivering needs of the engine.
-pub(super) struct Delivery<'a> {
+pub(super) struct Delivery<'a, S> {
+    pub(super) store: &'a S,
     pub(super) journal: &'a mut Journal,
     pub(super) inbox_size: &'a mut u64,
     pub(super) block_time_ns: u64,
@@ -62,20 +65,28 @@ pub(super) struct Delivery<'a> {
 impl Inbound {
     pub(super) fn new(lane: Lane) -> Self {
         let log = CompactRange::default();
-        let record = InboundRecord { lane, log, bytes: 0, sealed: 0, acknowledged: 0, head: None, frozen: None };
-        Inbound::from_record(record)
+        let staged = StagedRecord::default();
+        let record =
+            InboundRecord { lane, log, bytes: 0, sealed: 0, acknowledged: 0, head: None, frozen: None, staged };
+        Inbound::from_record(record, VecDeque::new())
     }
 
-    pub(super) fn from_record(record: InboundRecord) -> Self {
-        Inbound { record, dirty: false, stopped: None, session: None }
+    pub(super) fn from_record(record: InboundRecord, runs: VecDeque<StagedRun>) -> Self {
+        let staged = Staged::new(record.staged.clone(), runs);
+        Inbound { record, dirty: false, stopped: None, staged, session: None }
     }
 
     pub(super) fn peer(&self) -> &ShardId {
         &self.record.lane.source
     }
 
-    pub(super) fn staged_bytes(&self) -> usize {
-        self.session.as_ref().map_or(0, |staged| staged.bytes)
+    /// Number of messages here, with those that wait for their release.
+    pub(super) fn staged_size(&self) -> u64 {
+        self.staged.size()
+    }
+
+    pub(super) fn staged_bytes(&self) -> u64 {
+        self.staged.record.bytes - self.record.bytes
     }
 
     /// A checkpoint that covers all that was received was sealed.
@@ -93,54 +104,68 @@ impl Inbound {
 
     /// Opens the lane's stream.
     pub(super) fn open(&mut self, journal: &mut Journal) {
-        let log = self.record.log.clone();
-        let open = ReceiverFrame::Open { lane: self.record.lane.clone(), size: log.size(), root: log.root::<Native>() };
-        self.session = Some(Staged { log, messages: Vec::new(), partial: Vec::new(), bytes: 0 });
+        let (verified, staged) = (&self.record.log, &self.staged.record.log);
+        let open = ReceiverFrame::Open {
+            lane: self.record.lane.clone(),
+            size: verified.size(),
+            root: verified.root::<Native>(),
+            staged_size: staged.size(),
+            staged_root: staged.root::<Native>(),
+        };
+        self.session = Some(Session { begun: false, told: staged.size() });
         self.emit(&open, journal);
     }
 
-    /// The connection is gone, and with it what was staged.
+    /// The connection is gone, and with it the part of a message that it brought last.
     pub(super) fn handle_disconnected(&mut self) {
         self.session = None;
+        self.staged.forget_partial();
     }
 
-    /// The next bytes of the lane.
-    pub(super) fn handle_data(&mut self, bytes: &[u8]) -> Result<(), Refusal> {
-        let Some(staged) = &mut self.session else {
-            return Err(Refusal::Peer("sent data on a lane that is not open".to_owned()));
+    /// The source says where it goes on: behind what is staged, or behind what is verified.
+    pub(super) fn handle_begin(&mut self, size: u64, journal: &mut Journal) -> Result<(), Refusal> {
+        let Some(session) = self.session.as_mut().filter(|session| !session.begun) else {
+            return Err(Refusal::Peer("began a lane that is not open, or twice".to_owned()));
         };
-        staged.bytes += bytes.len();
-        if staged.bytes > STAGED_BYTES_MAX {
-            return Err(Refusal::Peer(format!("sent more than {STAGED_BYTES_MAX} bytes without a release")));
+        let (verified, staged) = (self.record.log.size(), self.staged.size());
+        if size != staged && size != verified {
+            return Err(Refusal::Peer(format!(
+                "began after {size} messages; {verified} are verified, {staged} staged"
+            )));
         }
-        staged.partial.extend_from_slice(bytes);
-        let mut at = 0;
-        while let Some((header, rest)) = staged.partial[at..].split_first_chunk::<4>() {
-            let length = usize::try_from(u32::from_le_bytes(*header)).unwrap_or(usize::MAX);
-            if length > MESSAGE_BYTES_MAX {
-                return Err(Refusal::Peer(format!("announced a message of {length} bytes, above the limit")));
-            }
-            let Some(message) = rest.get(..length) else { break };
-            let leaf = leaf::<Native>(message);
-            staged.log.append_leaf::<Native>(leaf, |_, _| {});
-            staged.messages.push((leaf, message.to_vec()));
-            at += header.len() + length;
+        session.begun = true;
+        if size != staged {
+            self.drop_staged(journal);
         }
-        staged.partial.drain(..at);
         Ok(())
     }
 
-    /// Checks a release against what is staged.
-    pub(super) fn verify_release(&mut self, release: Release, trust: &TrustRoot) -> Result<Released, Refusal> {
-        let Some(staged) = &mut self.session else {
-            return Err(Refusal::Peer("released a batch on a lane that is not open".to_owned()));
-        };
-        if !staged.partial.is_empty() || staged.log.size() != release.end {
-            let (staged, end) = (staged.log.size(), release.end);
-            return Err(Refusal::Peer(format!("released the lane up to {end}, but has sent {staged} whole messages")));
+    /// The next bytes of the lane.
+    pub(super) fn handle_data(&mut self, bytes: &[u8], bytes_max: u64, journal: &mut Journal) -> Result<(), Refusal> {
+        self.check_begun("data")?;
+        if self.staged_bytes() > bytes_max {
+            return Err(Refusal::Peer(format!("sent more than {bytes_max} bytes without a release")));
         }
-        let head = release.head.clone().verify::<Native>(trust, derive_public_key)?;
-        check_parties(&head, &self.record.lane)?;
+        self.dirty = true;
+        self.staged.handle_data(&self.record.lane, bytes, journal)
+    }
+
+    /// The source says at which size the lane may be attested.
+    pub(super) fn handle_mark(&mut self, size: u64, journal: &mut Journal) -> Result<(), Refusal> {
+        self.check_begun("a mark")?;
+        self.dirty = true;
+        self.staged.handle_mark(&self.record.lane, size, journal)
+    }
+
+    fn check_begun(&self, what: &str) -> Result<(), Refusal> {
+        let begun = self.session.as_ref().is_some_and(|session| session.begun);
+        if begun { Ok(()) } else { Err(Refusal::Peer(format!("sent {what} on a lane that has not begun"))) }
+    }
+
+    /// Checks a release against what is staged: one comparison, and a signature unless it is known.
+    pub(super) fn verify_release(&mut self, release: Release, trust: &TrustRoot) -> Result<Released, Refusal> {
+        self.check_begun("a release")?;
+        let head = self.verify_head(release.head.clone(), trust)?;
         if let Some(known) = &self.record.head {
             check_against_known(known, &head)?;
         }
@@ -148,53 +173,88 @@ impl Inbound {
         if head.head().sent_size == verified.size() && head.head().sent_root != verified.root::<Native>() {
             return Err(contradiction("attested another root at the size that is verified here".to_owned()));
         }
-        let root = covered_root(staged.log.root::<Native>(), &release, head.head());
-        if root != Some(head.head().sent_root) {
-            return Err(Refusal::Peer(format!(
-                "sent messages up to {} that its attested head does not cover",
-                release.end
-            )));
+        let end = if release.end == verified.size() {
+            Some(MarkRecord { log: verified.clone(), bytes: self.record.bytes })
+        } else {
+            self.staged.at(release.end).filter(|_| release.end > verified.size())
+        };
+        let Some(end) = end else {
+            let (end, staged) = (release.end, self.staged.size());
+            return Err(Refusal::Peer(format!("released size {end}, which it has not marked; {staged} are staged")));
+        };
+        if covered_root(end.log.root::<Native>(), &release, head.head()) != Some(head.head().sent_root) {
+            let end = release.end;
+            return Err(Refusal::Staged(format!("sent messages up to {end} that its attested head does not cover")));
         }
-        Ok(Released { head, proof: release.head, messages: std::mem::take(&mut staged.messages) })
+        Ok(Released { head, proof: release.head, end })
+    }
+
+    /// Checks a head's signature, and that it is about this lane.
+    pub(super) fn verify_head(&self, head: HeadProof, trust: &TrustRoot) -> Result<VerifiedHead, Refusal> {
+        let head = head.verify::<Native>(trust, derive_public_key)?;
+        check_parties(&head, &self.record.lane)?;
+        Ok(head)
+    }
+
+    /// Forgets what is staged.
+    pub(super) fn drop_staged(&mut self, journal: &mut Journal) {
+        self.staged.drop_all(&self.record.lane, &self.record.log, self.record.bytes, journal);
+        self.dirty = true;
     }
 
     /// Decides released messages and puts them into the inbox. They are acknowledged once durable.
     ///
-    /// An unknown message version stops the lane before the batch that holds it.
-    pub(super) fn deliver(&mut self, released: Released, delivery: Delivery<'_>) {
-        let Delivery { journal, inbox_size, block_time_ns } = delivery;
-        let (first_nonce, turn) = (self.record.log.size(), journal.open_turn());
-        let mut tombstones: Vec<(u64, Tombstone)> = Vec::new();
-        for (nonce, (_, message)) in (first_nonce..).zip(&released.messages) {
-            match decide(message, &self.record.lane.source, &self.record.lane.destination, block_time_ns) {
-                Ok(Decision::Deliver(_)) => {}
-                Ok(Decision::Bury(reason)) => tombstones.push((nonce, reason)),
-                Err(error) => {
-                    self.stopped = Some(error.to_string());
-                    self.session = None;
-                    return;
-                }
-            }
+    /// An unknown message version stops the lane before the release that covers it.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub(super) fn deliver<S: Store>(
+        &mut self,
+        released: Released,
+        delivery: Delivery<'_, S>,
+    ) -> Result<(), StoreError> {
+        let Delivery { store, journal, inbox_size, block_time_ns } = delivery;
+        let lane = self.record.lane.clone();
+        let end = released.end;
+        self.staged.close_run(&lane, journal);
+        if let Some(nonce) = self.staged.stops_below(end.log.size()) {
+            let known = MESSAGE_VERSION;
+            self.stopped =
+                Some(format!("message {nonce} has an unknown version, this software knows {known}: upgrade needed"));
+            self.session = None;
+            return Ok(());
         }
         self.record.head = Some(released.proof);
         self.dirty = true;
-        let Some(staged) = &mut self.session else { return };
-        staged.bytes = 0;
-        let count = u64::try_from(released.messages.len()).expect("a length fits 64 bits");
-        if count == 0 {
-            return;
+        let turn = journal.open_turn();
+        for run in self.staged.release(&lane, end.log.size(), journal) {
+            let tombstones = if block_time_ns < run.deadline_min_ns {
+                run.tombstones
+            } else {
+                decide_again(&run, &lane, store, journal, block_time_ns)?
+            };
+            let (first_nonce, count) = (run.first_nonce, run.end - run.first_nonce);
+            *inbox_size += count;
+            let lane = lane.clone();
+            journal.put(inbox_key(*inbox_size), &InboxRecord { lane, first_nonce, count, turn, tombstones });
         }
-        let record = &mut self.record;
-        for (leaf, message) in released.messages {
-            journal.append(&record.lane, &mut record.log, &mut record.bytes, leaf, &message);
+        if end.log.size() > self.record.log.size() {
+            (self.record.log, self.record.bytes) = (end.log, end.bytes);
+            journal.put(INBOX_SIZE.to_vec(), inbox_size);
+            let size = self.record.log.size();
+            self.emit(&ReceiverFrame::Ack { size }, journal);
         }
-        debug_assert_eq!(record.log, staged.log);
-        *inbox_size += count;
-        let lane = record.lane.clone();
-        journal.put(inbox_key(*inbox_size), &InboxRecord { lane, first_nonce, count, turn, tombstones });
-        journal.put(INBOX_SIZE.to_vec(), inbox_size);
-        let ack = ReceiverFrame::Ack { size: record.log.size() };
-        self.emit(&ack, journal);
+        Ok(())
+    }
+
+    /// Tells the source how much is durable here, unless more is staged than may be.
+    pub(super) fn tell_staged(&mut self, bytes_max: u64, journal: &mut Journal) {
+        let (size, is_full) = (self.staged.size(), self.staged_bytes() > bytes_max);
+        let Some(session) = self.session.as_mut().filter(|session| session.told < size && !is_full) else { return };
+        session.told = size;
+        if size > self.record.log.size() {
+            self.emit(&ReceiverFrame::Staged { size }, journal);
+        }
     }
 
     fn emit(&self, frame: &ReceiverFrame, journal: &mut Journal) {
@@ -204,7 +264,9 @@ impl Inbound {
 
     /// Writes the record if it changed.
     pub(super) fn flush(&mut self, journal: &mut Journal) {
+        self.staged.close_run(&self.record.lane, journal);
         if std::mem::take(&mut self.dirty) {
+            self.record.staged = self.staged.record.clone();
             journal.put(inbound_key(&self.record.lane.source), &self.record);
         }
     }
@@ -212,6 +274,35 @@ impl Inbound {
 
 fn contradiction(what: String) -> Refusal {
     Refusal::Contradiction(Direction::Inbound, what)
+}
+
+/// Decides the messages of a run of which one may have expired.
+fn decide_again<S: Store>(
+    run: &StagedRun,
+    lane: &Lane,
+    store: &S,
+    journal: &Journal,
+    block_time_ns: u64,
+) -> Result<Vec<(u64, Tombstone)>, StoreError> {
+    let mut tombstones = Vec::new();
+    let mut judge = |nonce: u64, message: &[u8]| {
+        let known = run.tombstones.iter().find(|(buried, _)| *buried == nonce);
+        let decision = decide(message, &lane.source, &lane.destination, block_time_ns);
+        match (known, decision) {
+            (Some(known), _) => tombstones.push(*known),
+            (None, Ok(Decision::Bury(reason))) => tombstones.push((nonce, reason)),
+            (None, Ok(Decision::Deliver(_)) | Err(_)) => {}
+        }
+    };
+    if let Some(messages) = journal.appended(lane, run.first_nonce) {
+        (run.first_nonce..run.end).zip(messages.messages()).for_each(|(nonce, message)| judge(nonce, message));
+        return Ok(tombstones);
+    }
+    LaneTree { store, lane }.for_each(run.first_nonce, run.end, |nonce, message| {
+        judge(nonce, message);
+        Ok(())
+    })?;
+    Ok(tombstones)
 }
 
 /// The root at the head's sent size that follows from the staged root at the release's end.

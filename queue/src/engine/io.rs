@@ -268,7 +268,9 @@ pub struct InboundStatus {
     pub delivered: u64,
     /// Messages of which an attested checkpoint of this shard says so.
     pub acknowledged: u64,
-    /// Bytes received and not yet released.
+    /// Messages durable here, with those that wait for their release.
+    pub staged: u64,
+    /// Bytes that wait for their release.
     pub staged_bytes: u64,
     /// Whether the source is connected.
     pub connected: bool,

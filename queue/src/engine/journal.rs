@@ -5,19 +5,29 @@ use super::records::{NodeRecord, STORED_LEVEL_MIN, node_key};
 use crate::codec;
 use crate::digest::{Hash, Native};
 use crate::ids::{Lane, ShardId};
-use crate::log::CompactRange;
+use crate::log::{CompactRange, NodeId};
 use crate::store::{Appended, Turn, TurnId};
 use crate::stream::{Stream, stream_bytes};
 use borsh::BorshSerialize;
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+/// What the open turn appends to a lane.
+#[derive(Debug)]
+struct Appending {
+    appended: Appended,
+    /// Whether what comes next stands apart from it.
+    is_cut: bool,
+}
 
 /// Invariant: outputs stand in the order of their turns.
 #[derive(Debug)]
 pub(super) struct Journal {
     committed: TurnId,
     durable: TurnId,
-    messages: Vec<Appended>,
+    truncates: Vec<(Lane, u64)>,
+    messages: Vec<Appending>,
     puts: BTreeMap<Vec<u8>, Vec<u8>>,
+    deletes: BTreeSet<Vec<u8>>,
     prunes: Vec<(Lane, u64)>,
     waiting: Vec<Output>,
     outputs: VecDeque<(TurnId, Output)>,
@@ -29,8 +39,10 @@ impl Journal {
         Journal {
             committed: durable,
             durable,
+            truncates: Vec::new(),
             messages: Vec::new(),
             puts: BTreeMap::new(),
+            deletes: BTreeSet::new(),
             prunes: Vec::new(),
             waiting: Vec::new(),
             outputs: VecDeque::new(),
@@ -49,6 +61,37 @@ impl Journal {
 
     pub(super) fn put(&mut self, key: Vec<u8>, record: &impl BorshSerialize) {
         self.puts.insert(key, codec::encode(record));
+    }
+
+    /// Removes a key, also one that the open turn has put.
+    pub(super) fn delete(&mut self, key: Vec<u8>) {
+        self.puts.remove(&key);
+        self.deletes.insert(key);
+    }
+
+    /// Forgets the messages of a lane from nonce `from` on, at which a run of them began.
+    pub(super) fn truncate(&mut self, lane: &Lane, from: u64) {
+        self.messages.retain(|Appending { appended, .. }| appended.lane != *lane || appended.first_nonce < from);
+        self.truncates.push((lane.clone(), from));
+    }
+
+    /// The messages that the open turn appends to a lane from `first_nonce` on, up to the next cut.
+    pub(super) fn appended(&self, lane: &Lane, first_nonce: u64) -> Option<&Stream> {
+        let is_it = |appended: &&Appended| appended.lane == *lane && appended.first_nonce == first_nonce;
+        let appended = self.messages.iter().map(|appending| &appending.appended).find(is_it);
+        appended.map(|appended| &appended.messages)
+    }
+
+    /// How many of a lane's `size` messages the store holds: all but those of the open turn.
+    pub(super) fn stored_size(&self, lane: &Lane, size: u64) -> u64 {
+        let of_lane = self.messages.iter().find(|appending| appending.appended.lane == *lane);
+        of_lane.map_or(size, |appending| appending.appended.first_nonce)
+    }
+
+    /// Lets what is appended to the lane next stand apart, so that the lane can be truncated here.
+    pub(super) fn cut(&mut self, lane: &Lane) {
+        let of_lane = self.messages.iter_mut().filter(|appending| appending.appended.lane == *lane);
+        of_lane.for_each(|appending| appending.is_cut = true);
     }
 
     pub(super) fn prune(&mut self, lane: &Lane, below: u64) {
@@ -77,31 +120,56 @@ impl Journal {
                 self.puts.insert(node_key(lane, id), codec::encode(&NodeRecord { hash, bytes_end }));
             }
         });
-        let appended = match self.messages.iter_mut().find(|appended| appended.lane == *lane) {
-            Some(appended) => appended,
-            None => {
-                self.messages.push_mut(Appended { lane: lane.clone(), first_nonce: nonce, messages: Stream::default() })
-            }
-        };
-        appended.messages.push(message);
+        if message.is_empty() {
+            // No leaf hash of a truncated message may stand for this one.
+            self.delete(node_key(lane, NodeId { level: 0, index: nonce }));
+        }
+        self.appending(lane, nonce).messages.push(message);
+    }
+
+    /// Appends what stands for a message that isn't kept: nothing, with the leaf hash of the whole.
+    pub(super) fn append_hashed(&mut self, lane: &Lane, log: &mut CompactRange, bytes: &mut u64, leaf: Hash) {
+        let id = NodeId { level: 0, index: log.size() };
+        self.append(lane, log, bytes, leaf, &[]);
+        self.puts.insert(node_key(lane, id), codec::encode(&NodeRecord { hash: leaf, bytes_end: *bytes }));
+    }
+
+    fn appending(&mut self, lane: &Lane, first_nonce: u64) -> &mut Appended {
+        let is_open = |appending: &Appending| appending.appended.lane == *lane && !appending.is_cut;
+        let at = self.messages.iter().rposition(is_open).unwrap_or_else(|| {
+            let appended = Appended { lane: lane.clone(), first_nonce, messages: Stream::default() };
+            self.messages.push(Appending { appended, is_cut: false });
+            self.messages.len() - 1
+        });
+        &mut self.messages[at].appended
     }
 
     /// Closes the turn. `None` if it writes nothing: then its outputs wait for the turn before.
     pub(super) fn close(&mut self) -> Option<Turn> {
-        let writes = !(self.messages.is_empty() && self.puts.is_empty() && self.prunes.is_empty());
+        let writes = !(self.truncates.is_empty()
+            && self.messages.is_empty()
+            && self.puts.is_empty()
+            && self.deletes.is_empty()
+            && self.prunes.is_empty());
         if writes {
             self.committed += 1;
         }
-        let committed = self.committed;
-        self.outputs.extend(self.waiting.drain(..).map(|output| (committed, output)));
+        self.release_outputs();
         writes.then(|| Turn {
-            id: committed,
-            truncates: Vec::new(),
-            messages: std::mem::take(&mut self.messages),
+            id: self.committed,
+            truncates: std::mem::take(&mut self.truncates),
+            messages: std::mem::take(&mut self.messages).into_iter().map(|appending| appending.appended).collect(),
             puts: std::mem::take(&mut self.puts).into_iter().collect(),
-            deletes: Vec::new(),
+            deletes: std::mem::take(&mut self.deletes).into_iter().collect(),
             prunes: std::mem::take(&mut self.prunes),
         })
+    }
+
+    /// Lets outputs that were emitted after the turn was closed wait for that turn: they depend on
+    /// nothing that comes later.
+    pub(super) fn release_outputs(&mut self) {
+        let committed = self.committed;
+        self.outputs.extend(self.waiting.drain(..).map(|output| (committed, output)));
     }
 
     /// The store made turns durable.

@@ -7,11 +7,11 @@ use super::journal::Journal;
 use super::outbound::Outbound;
 use super::records::{
     ATTESTOR, AttestorRecord, BLOCK_TIME, HOME, HomeRecord, INBOUND, INBOX_SIZE, InboundRecord, OUTBOUND,
-    OutboundRecord, decode_record, read_record,
+    OutboundRecord, decode_record, read_record, staged_prefix,
 };
 use super::{Config, Engine, Now, STORE_FORMAT, Stop};
 use crate::store::{Store, StoreError};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 impl<S: Store> Engine<S> {
     /// Opens an engine on what its store holds.
@@ -32,7 +32,11 @@ impl<S: Store> Engine<S> {
         let mut inbound = BTreeMap::new();
         for bytes in scan_all(&store, INBOUND)? {
             let record: InboundRecord = decode_record("inbound lane", &bytes)?;
-            inbound.insert(record.lane.source.clone(), Inbound::from_record(record));
+            let mut runs = VecDeque::new();
+            for bytes in scan_all(&store, &staged_prefix(&record.lane))? {
+                runs.push_back(decode_record("staged run", &bytes)?);
+            }
+            inbound.insert(record.lane.source.clone(), Inbound::from_record(record, runs));
         }
         let inbox_size = read_record(&store, "inbox size", INBOX_SIZE)?.unwrap_or(0);
         let mut engine = Engine {

@@ -1,6 +1,6 @@
 //! The outbound lane: takes messages, sends what is attested, prunes what is acknowledged.
 
-use super::config::{BATCH_BYTES, BUSY_RETRY_MS, FLIGHT_BYTES_MAX};
+use super::config::{BATCH_BYTES, BUSY_RETRY_MS};
 use super::io::{Direction, EnqueueError, Output};
 use super::journal::Journal;
 use super::records::{OutboundRecord, outbound_key};
@@ -21,21 +21,31 @@ use std::collections::VecDeque;
 pub(super) struct Outbound {
     pub(super) record: OutboundRecord,
     pub(super) dirty: bool,
-    /// Size that the destination holds durably, as it says itself.
+    /// Size that the destination holds verified and durably, as it says itself.
     pub(super) delivered: u64,
     session: Option<Session>,
 }
 
 /// The stream of this lane, once the destination opened it.
 ///
-/// Invariant: `delivered <= sent <= attested`.
+/// Invariant: `delivered <= sent`, and what is sent is in the store.
 #[derive(Debug)]
 struct Session {
     sent: u64,
-    /// Ends of the batches sent and not yet acknowledged over TLS, with their bytes.
+    /// Up to where the destination was told that it may verify.
+    released: u64,
+    /// The newest marked size.
+    marked: u64,
+    /// Ends of what was sent and is not yet known to be durable at the destination, with bytes.
     in_flight: VecDeque<(u64, usize)>,
     /// Height of the newest checkpoint whose head was released on this stream.
     released_height: Option<u64>,
+}
+
+impl Session {
+    fn in_flight_bytes(&self) -> usize {
+        self.in_flight.iter().map(|(_, bytes)| bytes).sum()
+    }
 }
 
 impl Outbound {
@@ -114,15 +124,17 @@ impl Outbound {
         debug_assert!(self.record.attested <= self.record.sealed);
     }
 
-    /// The destination opened the lane's stream with what it holds.
+    /// The destination opened the lane's stream with what it holds: goes on behind what is staged
+    /// there, if that is this lane's, else behind what is verified.
     pub(super) fn handle_open<S: Store>(
         &mut self,
-        lane: &Lane,
-        size: u64,
-        root: Hash,
+        held: &Held,
         store: &S,
+        journal: &mut Journal,
     ) -> Result<(), Refusal> {
         let record = &self.record;
+        let Held { lane, size, root, staged_size, staged_root } = held;
+        let (size, staged_size) = (*size, *staged_size);
         if *lane != record.lane {
             return Err(Refusal::Peer(format!("opened lane {lane:?}, expected {:?}", record.lane)));
         }
@@ -136,27 +148,35 @@ impl Outbound {
             )));
         }
         let expected = self.root_at(size, store)?;
-        if root != expected {
+        if *root != expected {
             return Err(Refusal::Peer(format!("claims root {root} at size {size}, the lane's is {expected}")));
         }
+        let stored = journal.stored_size(&record.lane, record.log.size());
+        let is_ours = (size..=stored).contains(&staged_size) && self.root_at(staged_size, store)? == *staged_root;
+        let sent = if is_ours { staged_size } else { size };
         self.delivered = size;
-        self.session = Some(Session { sent: size, in_flight: VecDeque::new(), released_height: None });
+        let (released, marked) = (size, size);
+        self.session = Some(Session { sent, released, marked, in_flight: VecDeque::new(), released_height: None });
+        self.emit(&SenderFrame::Begin { size: sent }, journal);
         Ok(())
     }
 
-    /// The destination holds `size` messages durably.
-    pub(super) fn handle_ack(&mut self, size: u64) -> Result<(), Refusal> {
+    /// The destination holds `size` messages durably, verified or at least staged.
+    pub(super) fn handle_ack(&mut self, size: u64, is_verified: bool) -> Result<(), Refusal> {
         let Some(session) = &mut self.session else {
             return Err(Refusal::Peer("acknowledged before it opened the lane".to_owned()));
         };
-        let is_batch_end = session.in_flight.iter().any(|(end, _)| *end == size);
-        if !is_batch_end {
-            return Err(Refusal::Peer(format!("acknowledged size {size}, at which no batch in flight ends")));
+        let most = if is_verified { session.released } else { session.sent };
+        if size < self.delivered || size > most {
+            let delivered = self.delivered;
+            return Err(Refusal::Peer(format!("acknowledged size {size}; {delivered} were delivered, {most} sent")));
         }
         while session.in_flight.front().is_some_and(|(end, _)| *end <= size) {
             session.in_flight.pop_front();
         }
-        self.delivered = size;
+        if is_verified {
+            self.delivered = size;
+        }
         Ok(())
     }
 
@@ -200,43 +220,77 @@ impl Outbound {
         Ok(())
     }
 
-    /// Sends what is attested, as far as the flight limit allows, and the newest head if it says
-    /// more than the last one released.
-    pub(super) fn pump<S: Store>(&mut self, store: &S, journal: &mut Journal) -> Result<(), StoreError> {
-        let (Some(session), Some(head)) = (&mut self.session, &self.record.head) else { return Ok(()) };
-        let record = &self.record;
-        if record.frozen.is_some() {
-            return Ok(());
+    /// Sends what is stored, ahead of its attestation, as far as the flight limit allows; marks what
+    /// is sealed, and releases what is attested.
+    pub(super) fn pump<S: Store>(
+        &mut self,
+        flight_bytes_max: usize,
+        store: &S,
+        journal: &mut Journal,
+    ) -> Result<(), StoreError> {
+        if self.record.frozen.is_some() {
+            return self.tell_head(store, journal);
         }
-        let tree = LaneTree { store, lane: &record.lane };
-        let height = head.attestation.checkpoint.height;
-        let emit = |frame: SenderFrame, journal: &mut Journal| {
-            let bytes = encode_frame(&frame);
-            journal.emit(Output::Frame { peer: record.lane.destination.clone(), lane: Direction::Outbound, bytes });
-        };
-        while session.sent < record.attested {
-            let in_flight: usize = session.in_flight.iter().map(|(_, bytes)| bytes).sum();
-            if in_flight + BATCH_BYTES > FLIGHT_BYTES_MAX {
-                return Ok(());
-            }
-            let batch = read_batch(store, &record.lane, session.sent, record.attested)?;
-            let end = session.sent + batch.count();
+        loop {
+            self.mark_or_release(store, journal)?;
+            let Some(session) = &self.session else { break };
+            let (sent, record) = (session.sent, &self.record);
+            // A batch ends where the destination will compare roots.
+            let end_max = [record.attested, record.sealed, record.log.size()].into_iter().find(|end| *end > sent);
+            let Some(end_max) = end_max.filter(|_| session.in_flight_bytes() < flight_bytes_max) else { break };
+            let batch = read_batch(store, &record.lane, sent, end_max)?;
+            let end = sent + batch.count();
             for data in batch.bytes().chunks(DATA_BYTES_MAX) {
-                emit(SenderFrame::Data(data.to_vec()), journal);
+                self.emit(&SenderFrame::Data(data.to_vec()), journal);
             }
-            let consistency = tree.consistency(end, record.attested)?;
-            let release = Release { end: end, head: head.clone(), consistency };
-            emit(SenderFrame::Release(Box::new(release)), journal);
-            session.in_flight.push_back((end, batch.bytes().len()));
-            session.sent = end;
-            session.released_height = Some(height);
+            if let Some(session) = &mut self.session {
+                session.in_flight.push_back((end, batch.bytes().len()));
+                session.sent = end;
+            }
         }
-        if session.released_height != Some(height) {
-            let release = Release { end: session.sent, head: head.clone(), consistency: Vec::new() };
-            emit(SenderFrame::Release(Box::new(release)), journal);
-            session.released_height = Some(height);
+        self.tell_head(store, journal)
+    }
+
+    /// Releases what was sent up to an attested size, and marks what was sent up to the sealed one.
+    fn mark_or_release<S: Store>(&mut self, store: &S, journal: &mut Journal) -> Result<(), StoreError> {
+        let (attested, sealed) = (self.record.attested, self.record.sealed);
+        let Some(session) = &mut self.session else { return Ok(()) };
+        let is_marked = session.sent != sealed || sealed <= session.marked.max(attested);
+        if !is_marked {
+            session.marked = sealed;
+        }
+        let releasable = session.sent.min(attested);
+        if releasable > session.released {
+            session.released = releasable;
+            self.release(store, journal)?;
+        }
+        if !is_marked {
+            self.emit(&SenderFrame::Mark { size: sealed }, journal);
         }
         Ok(())
+    }
+
+    /// Tells the newest head, if it says more than the last one told.
+    fn tell_head<S: Store>(&mut self, store: &S, journal: &mut Journal) -> Result<(), StoreError> {
+        let height = self.record.head.as_ref().map(|head| head.attestation.checkpoint.height);
+        let is_told = self.session.as_ref().is_none_or(|session| session.released_height == height);
+        if is_told { Ok(()) } else { self.release(store, journal) }
+    }
+
+    fn release<S: Store>(&mut self, store: &S, journal: &mut Journal) -> Result<(), StoreError> {
+        let (Some(session), Some(head)) = (&mut self.session, &self.record.head) else { return Ok(()) };
+        session.released_height = Some(head.attestation.checkpoint.height);
+        let end = session.released;
+        let tree = LaneTree { store, lane: &self.record.lane };
+        let consistency = tree.consistency(end, self.record.attested)?;
+        let release = Release { end, head: head.clone(), consistency };
+        self.emit(&SenderFrame::Release(Box::new(release)), journal);
+        Ok(())
+    }
+
+    fn emit(&self, frame: &SenderFrame, journal: &mut Journal) {
+        let (peer, bytes) = (self.peer().clone(), encode_frame(frame));
+        journal.emit(Output::Frame { peer, lane: Direction::Outbound, bytes });
     }
 
     fn root_at<S: Store>(&self, size: u64, store: &S) -> Result<Hash, StoreError> {
@@ -252,6 +306,15 @@ impl Outbound {
             journal.put(outbound_key(&self.record.lane.destination), &self.record);
         }
     }
+}
+
+/// What the destination says to hold.
+pub(super) struct Held {
+    pub(super) lane: Lane,
+    pub(super) size: u64,
+    pub(super) root: Hash,
+    pub(super) staged_size: u64,
+    pub(super) staged_root: Hash,
 }
 
 /// Reads the lane's stream from message `begin` up to about [`BATCH_BYTES`], at most to `end_max`.

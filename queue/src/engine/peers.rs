@@ -1,13 +1,15 @@
 //! Peers: connections come and go, frames come in, and what is wrong with them is settled.
 
-use super::inbound::{Delivery, Inbound};
+use super::config::{STAGED_SLACK_BYTES, flight_bytes_max};
+use super::inbound::Delivery;
+use super::outbound::Held;
 use super::records::{BLOCK_TIME, evidence_key};
 use super::refusal::Refusal;
 use super::{Direction, Engine, Now, PeerError};
 use crate::frame::{ReceiverFrame, Release, SenderFrame, decode_frame};
 use crate::ids::ShardId;
 use crate::proof::HeadProof;
-use crate::store::Store;
+use crate::store::{Store, StoreError};
 
 impl<S: Store> Engine<S> {
     /// A connection to the peer is up, and its transport key is the peer's. It replaces an older one.
@@ -47,20 +49,12 @@ impl<S: Store> Engine<S> {
             Ok(frame) => frame,
             Err(error) => return self.settle(peer, None, Err(error.into())),
         };
-        match frame {
-            SenderFrame::Data(bytes) => {
-                let result = self.open_inbound(peer).and_then(|inbound| match inbound {
-                    Some(inbound) => inbound.handle_data(&bytes),
-                    None => Ok(()),
-                });
-                self.settle(peer, None, result)
-            }
-            SenderFrame::Release(release) => {
-                let evidence = release.head.clone();
-                let result = self.release(peer, *release, now);
-                self.settle(peer, Some(evidence), result)
-            }
-        }
+        let evidence = match &frame {
+            SenderFrame::Release(release) => Some(release.head.clone()),
+            _ => None,
+        };
+        let result = self.sender_frame(peer, frame, now);
+        self.settle(peer, evidence, result)
     }
 
     pub(super) fn start_sessions_unless(&mut self, was_live: bool) {
@@ -75,50 +69,75 @@ impl<S: Store> Engine<S> {
         if let Some(inbound) = self.inbound.get_mut(peer) {
             inbound.open(&mut self.journal);
         }
-        self.pump(peer);
     }
 
-    pub(super) fn pump(&mut self, peer: &ShardId) {
+    /// Sends what can be sent on every lane. What it reads has to be in the store.
+    pub(super) fn pump(&mut self) -> Result<(), StoreError> {
         if !self.is_live() {
-            return;
+            return Ok(());
         }
-        let Some(outbound) = self.outbound.get_mut(peer) else { return };
-        if let Err(error) = outbound.pump(&self.store, &mut self.journal) {
-            self.failure = Some(error);
+        let flight_bytes_max = flight_bytes_max(self.connected.len());
+        for outbound in self.outbound.values_mut() {
+            outbound.pump(flight_bytes_max, &self.store, &mut self.journal)?;
         }
+        Ok(())
     }
 
     fn receiver_frame(&mut self, peer: &ShardId, body: &[u8]) -> Result<(), Refusal> {
         let frame: ReceiverFrame = decode_frame(body)?;
         let outbound = self.outbound.get_mut(peer).ok_or_else(no_lane)?;
         match frame {
-            ReceiverFrame::Open { lane, size, root } => outbound.handle_open(&lane, size, root, &self.store)?,
-            ReceiverFrame::Ack { size } => outbound.handle_ack(size)?,
+            ReceiverFrame::Open { lane, size, root, staged_size, staged_root } => {
+                let held = Held { lane, size, root, staged_size, staged_root };
+                outbound.handle_open(&held, &self.store, &mut self.journal)
+            }
+            ReceiverFrame::Ack { size } => outbound.handle_ack(size, true),
+            ReceiverFrame::Staged { size } => outbound.handle_ack(size, false),
         }
-        self.pump(peer);
-        Ok(())
     }
 
-    /// The lane from the peer, unless it is frozen or stopped: then frames are ignored.
-    fn open_inbound(&mut self, peer: &ShardId) -> Result<Option<&mut Inbound>, Refusal> {
+    fn sender_frame(&mut self, peer: &ShardId, frame: SenderFrame, now: Now) -> Result<(), Refusal> {
+        let bytes_max = self.config.staged_bytes_max.saturating_add(STAGED_SLACK_BYTES as u64);
+        let journal = &mut self.journal;
         let inbound = self.inbound.get_mut(peer).ok_or_else(no_lane)?;
-        let open = inbound.record.frozen.is_none() && inbound.stopped.is_none();
-        Ok(open.then_some(inbound))
+        // What a frozen or stopped lane brings is ignored, but for what it says of the other one.
+        let is_open = inbound.record.frozen.is_none() && inbound.stopped.is_none();
+        match frame {
+            SenderFrame::Release(release) if is_open => self.release(peer, *release, now),
+            SenderFrame::Release(release) => self.acknowledge(peer, release.head),
+            _ if !is_open => Ok(()),
+            SenderFrame::Begin { size } => inbound.handle_begin(size, journal),
+            SenderFrame::Data(bytes) => inbound.handle_data(&bytes, bytes_max, journal),
+            SenderFrame::Mark { size } => inbound.handle_mark(size, journal),
+        }
     }
 
     fn release(&mut self, peer: &ShardId, release: Release, now: Now) -> Result<(), Refusal> {
-        let trust = self.config.trust.clone();
-        let Some(inbound) = self.open_inbound(peer)? else { return Ok(()) };
-        let released = inbound.verify_release(release, &trust)?;
-        let outbound = self.outbound.get_mut(peer).ok_or_else(no_lane)?;
+        let (Some(inbound), Some(outbound)) = (self.inbound.get_mut(peer), self.outbound.get_mut(peer)) else {
+            return Err(no_lane());
+        };
+        let released = match inbound.verify_release(release, &self.config.trust) {
+            Err(Refusal::Staged(reason)) => {
+                inbound.drop_staged(&mut self.journal);
+                return Err(Refusal::Peer(reason));
+            }
+            verified => verified?,
+        };
         let acknowledged = outbound.handle_peer_head(released.head(), &self.store, &mut self.journal);
         let block_time_ns = self.clock.make_block(now);
         self.journal.put(BLOCK_TIME.to_vec(), &block_time_ns);
-        let delivery = Delivery { journal: &mut self.journal, inbox_size: &mut self.inbox_size, block_time_ns };
-        if let Some(inbound) = self.inbound.get_mut(peer) {
-            inbound.deliver(released, delivery);
-        }
+        let (store, journal, inbox_size) = (&self.store, &mut self.journal, &mut self.inbox_size);
+        inbound.deliver(released, Delivery { store, journal, inbox_size, block_time_ns })?;
         acknowledged
+    }
+
+    /// A head that came on a frozen lane: what it says to have received holds all the same.
+    fn acknowledge(&mut self, peer: &ShardId, head: HeadProof) -> Result<(), Refusal> {
+        let (Some(inbound), Some(outbound)) = (self.inbound.get_mut(peer), self.outbound.get_mut(peer)) else {
+            return Err(no_lane());
+        };
+        let head = inbound.verify_head(head, &self.config.trust)?;
+        outbound.handle_peer_head(head.head(), &self.store, &mut self.journal)
     }
 
     /// Turns what was wrong with a frame into what follows from it.
@@ -130,7 +149,9 @@ impl<S: Store> Engine<S> {
     ) -> Result<(), PeerError> {
         let (direction, reason) = match result {
             Ok(()) => return Ok(()),
-            Err(Refusal::Peer(reason)) => return Err(PeerError { peer: peer.clone(), reason }),
+            Err(Refusal::Peer(reason) | Refusal::Staged(reason)) => {
+                return Err(PeerError { peer: peer.clone(), reason });
+            }
             Err(Refusal::Store(error)) => {
                 self.failure = Some(error);
                 return Ok(());

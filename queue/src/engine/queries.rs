@@ -123,7 +123,8 @@ impl<S: Store> Engine<S> {
             peer: inbound.peer().clone(),
             delivered: record.log.size(),
             acknowledged: record.acknowledged,
-            staged_bytes: u64::try_from(inbound.staged_bytes()).expect("a length fits 64 bits"),
+            staged: inbound.staged_size(),
+            staged_bytes: inbound.staged_bytes(),
             connected: self.connected.contains(inbound.peer()),
             waiting_for: inbound.stopped.clone().or_else(|| {
                 let owes = record.acknowledged < record.log.size();

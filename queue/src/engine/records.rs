@@ -80,7 +80,8 @@ pub(super) struct OutboundRecord {
 
 /// A lane from another shard.
 ///
-/// Invariant: `acknowledged <= log.size()`; `head`'s sent size is at least `log.size()`.
+/// Invariant: `acknowledged <= log.size() <= staged.log.size()`; `head`'s sent size is at least
+/// `log.size()`.
 #[derive(Debug, Clone, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
 pub(super) struct InboundRecord {
     pub(super) lane: Lane,
@@ -94,6 +95,45 @@ pub(super) struct InboundRecord {
     /// The source's newest attested head for this shard.
     pub(super) head: Option<HeadProof>,
     pub(super) frozen: Option<String>,
+    pub(super) staged: StagedRecord,
+}
+
+/// The lane with what is staged behind what is verified.
+#[derive(Debug, Clone, PartialEq, Eq, Default, BorshSerialize, BorshDeserialize)]
+pub(super) struct StagedRecord {
+    pub(super) log: CompactRange,
+    /// Bytes of all messages, each with its length, since the lane began.
+    pub(super) bytes: u64,
+    /// Sizes at which the source may have the lane attested, in order.
+    pub(super) marks: Vec<MarkRecord>,
+}
+
+/// The lane at a size.
+#[derive(Debug, Clone, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+pub(super) struct MarkRecord {
+    pub(super) log: CompactRange,
+    pub(super) bytes: u64,
+}
+
+/// A run of staged messages, and what was found when they arrived; its key is the nonce after the
+/// last.
+#[derive(Debug, Clone, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+pub(super) struct StagedRun {
+    pub(super) first_nonce: u64,
+    pub(super) end: u64,
+    /// The nearest deadline: a block of this time or later has to decide each message anew.
+    pub(super) deadline_min_ns: u64,
+    /// Nonces that will be settled without a delivery.
+    pub(super) tombstones: Vec<(u64, Tombstone)>,
+    /// The first message of a version that this software doesn't know.
+    pub(super) stops_at: Option<u64>,
+}
+
+impl StagedRun {
+    pub(super) fn new(first_nonce: u64) -> Self {
+        let (deadline_min_ns, tombstones) = (u64::MAX, Vec::new());
+        StagedRun { first_nonce, end: first_nonce, deadline_min_ns, tombstones, stops_at: None }
+    }
 }
 
 /// A run of delivered messages; its key is the position after the last.
@@ -125,6 +165,16 @@ pub(super) fn inbound_key(peer: &ShardId) -> Vec<u8> {
 
 pub(super) fn evidence_key(lane: &Lane) -> Vec<u8> {
     [&b"evidence/"[..], &codec::encode(lane)].concat()
+}
+
+/// Key of the [`StagedRun`] that ends at a nonce.
+pub(super) fn staged_key(lane: &Lane, end: u64) -> Vec<u8> {
+    [&staged_prefix(lane)[..], &end.to_be_bytes()].concat()
+}
+
+/// How the keys of a lane's staged runs begin.
+pub(super) fn staged_prefix(lane: &Lane) -> Vec<u8> {
+    [&b"staged/"[..], &codec::encode(lane)].concat()
 }
 
 pub(super) fn inbox_key(end: u64) -> Vec<u8> {

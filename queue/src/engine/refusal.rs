@@ -7,8 +7,10 @@ use crate::store::StoreError;
 
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Refusal {
-    /// Unsigned nonsense: drops what was staged, and the connection.
+    /// Unsigned nonsense: drops the connection.
     Peer(String),
+    /// What is staged can't be what was attested: drops it, and the connection.
+    Staged(String),
     /// Signed nonsense: freezes a lane.
     Contradiction(Direction, String),
     /// The store failed: stops the node.

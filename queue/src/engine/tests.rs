@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, reason = "a test stops where its world breaks")]
 
 mod adversaries;
+mod ahead;
 mod world;
 
 use super::records::HOME;

@@ -42,7 +42,10 @@ impl<S: Store> LaneTree<'_, S> {
             Some(index) => self.stored(NodeId { level: STORED_LEVEL_MIN, index })?.bytes_end,
             None => 0,
         };
-        self.for_each(whole * STORED_LEAVES, size, |message| bytes += stream_bytes(message))?;
+        self.for_each(whole * STORED_LEAVES, size, |_, message| {
+            bytes += stream_bytes(message);
+            Ok(())
+        })?;
         Ok(bytes)
     }
 
@@ -52,10 +55,21 @@ impl<S: Store> LaneTree<'_, S> {
         }
         let mut range = CompactRange::default();
         let begin = id.index << id.level;
-        self.for_each(begin, begin + (1 << id.level), |message| {
-            range.append_leaf::<Native>(leaf::<Native>(message), |_, _| {});
+        self.for_each(begin, begin + (1 << id.level), |nonce, message| {
+            range.append_leaf::<Native>(self.leaf(nonce, message)?, |_, _| {});
+            Ok(())
         })?;
         Ok(range.root::<Native>())
+    }
+
+    /// An empty message may stand for one that was too large to be kept: then its leaf hash is.
+    fn leaf(&self, nonce: u64, message: &[u8]) -> Result<Hash, StoreError> {
+        let id = NodeId { level: 0, index: nonce };
+        let hashed: Option<NodeRecord> = match message {
+            [] => read_record(self.store, "leaf hash", &node_key(self.lane, id))?,
+            _ => None,
+        };
+        Ok(hashed.map_or_else(|| leaf::<Native>(message), |record| record.hash))
     }
 
     fn stored(&self, id: NodeId) -> Result<NodeRecord, StoreError> {
@@ -64,7 +78,12 @@ impl<S: Store> LaneTree<'_, S> {
         })
     }
 
-    fn for_each(&self, begin: u64, end: u64, mut f: impl FnMut(&[u8])) -> Result<(), StoreError> {
+    pub(super) fn for_each(
+        &self,
+        begin: u64,
+        end: u64,
+        mut f: impl FnMut(u64, &[u8]) -> Result<(), StoreError>,
+    ) -> Result<(), StoreError> {
         let mut at = begin;
         while at < end {
             let messages = self.store.read(self.lane, at, READ_BYTES)?;
@@ -72,7 +91,7 @@ impl<S: Store> LaneTree<'_, S> {
                 return Err(StoreError::Damaged(format!("{} lacks message {at}", self.lane)));
             }
             for message in messages.messages().take(usize::try_from(end - at).unwrap_or(usize::MAX)) {
-                f(message);
+                f(at, message)?;
                 at += 1;
             }
         }

@@ -69,9 +69,9 @@ fn outbound(lane: &OutboundStatus) -> String {
 }
 
 fn inbound(lane: &InboundStatus) -> String {
-    let InboundStatus { delivered, acknowledged, staged_bytes, connected, .. } = lane;
+    let InboundStatus { staged, delivered, acknowledged, staged_bytes, connected, .. } = lane;
     format!(
-        "delivered {delivered}, acknowledged {acknowledged}, staged {staged_bytes} bytes{}{}",
+        "staged {staged} ({staged_bytes} bytes wait), delivered {delivered}, acknowledged {acknowledged}{}{}",
         connection(*connected),
         waits(lane.waiting_for.as_deref(), lane.frozen.as_deref()),
     )

@@ -106,7 +106,7 @@ pub(super) async fn claimed_shard(connection: &Connection) -> Result<(ShardId, S
     let first = read_frame(&mut recv).await?;
     match decode_frame(&first) {
         Ok(ReceiverFrame::Open { lane, .. }) => Ok((lane.destination, Stream { send, recv, first })),
-        Ok(ReceiverFrame::Ack { .. }) => Err("the peer's first frame does not open its lane".to_owned()),
+        Ok(_) => Err("the peer's first frame does not open its lane".to_owned()),
         Err(error) => Err(error.to_string()),
     }
 }

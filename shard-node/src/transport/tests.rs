@@ -81,7 +81,8 @@ fn opening(source: &str, destination: &str) -> Vec<u8> {
         source_incarnation: 0,
         destination_incarnation: 0,
     };
-    encode_frame(&ReceiverFrame::Open { lane, size: 0, root: queue::digest::Hash::ZERO })
+    let root = queue::digest::Hash::ZERO;
+    encode_frame(&ReceiverFrame::Open { lane, size: 0, root, staged_size: 0, staged_root: root })
 }
 
 async fn close_code(connection: &Connection) -> u64 {

@@ -106,6 +106,7 @@ impl Node {
             trust: trust(),
             salt_secret: SaltSecret::new([5; 32]),
             backlog_bytes_max,
+            staged_bytes_max: 64 * 1024 * 1024,
             closed_lanes: Default::default(),
         };
         let (driver, handle) = Driver::open(engine, MemoryStore::new(CrashPlan::Prompt), channels).unwrap();
@@ -177,7 +178,8 @@ fn config(api_addr: SocketAddr) -> Config {
         addresses: vec![],
         peers: Default::default(),
         lanes: Default::default(),
-        backlog_bytes_max: 1,
+        backlog_bytes_max: Some(1),
+        staged_bytes_max: None,
     }
 }
 

@@ -11,13 +11,23 @@ FRAME_BYTES_MAX = 64 * 1024
 
 
 def receiver_frames() -> list[dict]:
-    held = lane_messages()[:7]
+    held, staged = lane_messages()[:7], lane_messages()[:9]
     return [
-        {"open": {"lane": LANE, "size": 0, "root": lane_log.root([]).hex()}},
-        {"open": {"lane": LANE | {"source_incarnation": 2}, "size": 7, "root": lane_log.root(held).hex()}},
+        {"open": {"lane": LANE} | sizes([], [])},
+        {"open": {"lane": LANE | {"source_incarnation": 2}} | sizes(held, staged)},
         {"ack": {"size": 0}},
         {"ack": {"size": 2**64 - 1}},
+        {"staged": {"size": 9}},
     ]
+
+
+def sizes(held: list[bytes], staged: list[bytes]) -> dict:
+    return {
+        "size": len(held),
+        "root": lane_log.root(held).hex(),
+        "staged_size": len(staged),
+        "staged_root": lane_log.root(staged).hex(),
+    }
 
 
 def sender_frames() -> list[dict]:
@@ -29,6 +39,8 @@ def sender_frames() -> list[dict]:
         {"data": byte_string(records.message(make(0, {"data": b"hello".hex()}))).hex()},
         {"data": batch[:5].hex()},
         {"data": ""},
+        {"mark": {"size": 9}},
+        {"begin": {"size": 7}},
         {"release": {"end": SENT, "head": proof, "consistency": []}},
         {"release": {"end": 7, "head": head_proof(DOMAIN, "ed25519"), "consistency": consistency}},
     ]
@@ -36,18 +48,19 @@ def sender_frames() -> list[dict]:
 
 def refused() -> list[tuple[str, str, bytes]]:
     """For each side's reader: frame bodies that are none."""
-    opened, _, ack, _ = (records.receiver_frame(frame) for frame in receiver_frames())
+    opened, _, ack, *_ = (records.receiver_frame(frame) for frame in receiver_frames())
     data, *_, release, _ = (records.sender_frame(frame) for frame in sender_frames())
     return [
         ("sender", "no variant", b""),
-        ("sender", "an unknown variant", b"\x02" + ack[1:]),
+        ("sender", "an unknown variant", b"\x03" + ack[1:]),
         ("sender", "a frame of the other direction", data),
         ("sender", "cut short", ack[:-1]),
         ("sender", "a trailing byte", ack + b"\x00"),
         ("sender", "an open cut short", opened[:-1]),
         ("sender", "an open for a reserved shard", opened[:1] + byte_string(b"near") + opened[1 + 4 + 5 :]),
         ("receiver", "no variant", b""),
-        ("receiver", "the reserved mark of a sealed size", b"\x11" + u64(1)),
+        ("receiver", "a mark cut short", b"\x11" + u64(1)[:-1]),
+        ("receiver", "an unknown variant", b"\x15" + u64(1)),
         ("receiver", "the reserved wish for a checkpoint", b"\x12"),
         ("receiver", "a frame of the other direction", ack),
         ("receiver", "data of a length beyond the end", b"\x10" + u32(2**32 - 1) + b"hello"),

@@ -366,6 +366,7 @@ fn config(shard: &ShardId) -> Config {
         trust: trust(),
         salt_secret: SaltSecret::new(secret),
         backlog_bytes_max: 3_000_000,
+        staged_bytes_max: 1_000_000,
         closed_lanes: BTreeSet::new(),
     }
 }

@@ -36,22 +36,28 @@ struct Length {
 #[derive(Deserialize)]
 #[serde(rename_all = "snake_case")]
 enum ReceiverFrameJson {
-    Open { lane: LaneJson, size: u64, root: Hash },
+    Open { lane: LaneJson, size: u64, root: Hash, staged_size: u64, staged_root: Hash },
     Ack { size: u64 },
+    Staged { size: u64 },
 }
 
 #[derive(Deserialize)]
 #[serde(rename_all = "snake_case")]
 enum SenderFrameJson {
     Data(Hex),
+    Mark { size: u64 },
+    Begin { size: u64 },
     Release { end: u64, head: Box<HeadProof>, consistency: Vec<Hash> },
 }
 
 impl From<ReceiverFrameJson> for ReceiverFrame {
     fn from(json: ReceiverFrameJson) -> Self {
         match json {
-            ReceiverFrameJson::Open { lane, size, root } => ReceiverFrame::Open { lane: lane.into(), size, root },
+            ReceiverFrameJson::Open { lane, size, root, staged_size, staged_root } => {
+                ReceiverFrame::Open { lane: lane.into(), size, root, staged_size, staged_root }
+            }
             ReceiverFrameJson::Ack { size } => ReceiverFrame::Ack { size },
+            ReceiverFrameJson::Staged { size } => ReceiverFrame::Staged { size },
         }
     }
 }
@@ -60,6 +66,8 @@ impl From<SenderFrameJson> for SenderFrame {
     fn from(json: SenderFrameJson) -> Self {
         match json {
             SenderFrameJson::Data(bytes) => SenderFrame::Data(bytes.0),
+            SenderFrameJson::Mark { size } => SenderFrame::Mark { size },
+            SenderFrameJson::Begin { size } => SenderFrame::Begin { size },
             SenderFrameJson::Release { end, head, consistency } => {
                 SenderFrame::Release(Box::new(Release { end, head: *head, consistency }))
             }

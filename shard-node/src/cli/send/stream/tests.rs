@@ -94,7 +94,8 @@ fn config(api_addr: SocketAddr, backlog_bytes_max: usize) -> Config {
         addresses: vec![],
         peers: Default::default(),
         lanes: Default::default(),
-        backlog_bytes_max: u64::try_from(backlog_bytes_max).expect("a length fits"),
+        backlog_bytes_max: Some(u64::try_from(backlog_bytes_max).expect("a length fits")),
+        staged_bytes_max: None,
     }
 }
 
