@@ -20,6 +20,8 @@ pub const FRAME_HEADER_BYTES: usize = 4;
 /// [`FRAME_BYTES_MAX`] beside the variant and the length.
 pub const DATA_BYTES_MAX: usize = FRAME_BYTES_MAX - 5;
 
+const DATA_VARIANT: u8 = 0x10;
+
 /// From a lane's destination to its source.
 #[derive(Debug, Clone, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
 #[borsh(use_discriminant = true)]
@@ -57,7 +59,7 @@ pub enum ReceiverFrame {
 pub enum SenderFrame {
     /// The next bytes of the lane: each message as a little-endian `u32` length and its bytes, cut
     /// into frames anywhere. Goes on after the size of [`SenderFrame::Begin`].
-    Data(Vec<u8>) = 0x10,
+    Data(Vec<u8>) = DATA_VARIANT,
     /// A sealed checkpoint covers the messages sent so far: it may be attested at this size.
     Mark {
         /// Number of messages of the lane.
@@ -107,6 +109,13 @@ pub fn frame_length(header: [u8; FRAME_HEADER_BYTES]) -> Result<usize, DecodeErr
         return Err(DecodeError::TooLarge { what: "frame", found, limit: FRAME_BYTES_MAX });
     }
     Ok(found)
+}
+
+/// The lane's bytes in a [`SenderFrame::Data`], without copying them; `None` for any other body.
+pub fn data_bytes(body: &[u8]) -> Option<&[u8]> {
+    let (length, bytes) = body.strip_prefix(&[DATA_VARIANT])?.split_first_chunk()?;
+    let is_whole = usize::try_from(u32::from_le_bytes(*length)) == Ok(bytes.len());
+    (is_whole && body.len() <= FRAME_BYTES_MAX).then_some(bytes)
 }
 
 /// Decodes a frame's body.

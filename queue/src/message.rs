@@ -1,5 +1,9 @@
 //! Messages: the leaves of a lane log. Specified in `specs/messages.md`.
 
+mod plain;
+
+pub use plain::plain_deadline_ns;
+
 use crate::codec::{self, DecodeError};
 use crate::digest::Hash;
 use crate::ids::{AccountId, ShardId, is_implicit};

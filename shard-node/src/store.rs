@@ -183,18 +183,20 @@ impl DiskStore {
             return Err(StoreError::Damaged(format!("turn {id} follows turn {}", self.turn())));
         }
         let (body, payload) = Body::of_turn(self.log.seed(), turn)?;
+        let payload: Vec<&[u8]> = payload.iter().map(Stream::bytes).collect();
         self.write(Kind::Turn, id, &body, &payload)?;
         if let Some(moved) = self.space.next_move(&self.log, &self.index, &self.tally)? {
-            self.write(Kind::Rewrite, id, &moved.body, &moved.payload)?;
+            self.write(Kind::Rewrite, id, &moved.body, &[&moved.payload])?;
         }
         Ok(())
     }
 
     /// Appends a record and sets the rows that it changes.
-    fn write(&mut self, kind: Kind, turn: TurnId, body: &Body, payload: &[u8]) -> Result<(), StoreError> {
+    fn write(&mut self, kind: Kind, turn: TurnId, body: &Body, payload: &[&[u8]]) -> Result<(), StoreError> {
         let durable = self.syncer.durable().number;
         let encoded = codec::encode(body);
-        let place = self.log.place(durable, encoded.len(), payload.len())?;
+        let payload_bytes = payload.iter().map(|part| part.len()).sum();
+        let place = self.log.place(durable, encoded.len(), payload_bytes)?;
         let number = self.log.end().number + 1;
         let changes = effect::set_rows(&self.index, Some(&mut self.tally), number, place, body)?;
         let entry = Entry { kind, turn, body: &encoded, payload };

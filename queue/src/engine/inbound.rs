@@ -80,6 +80,11 @@ impl Inbound {
         &self.record.lane.source
     }
 
+    /// Whether the lane takes anything: it is neither frozen nor stopped.
+    pub(super) fn is_open(&self) -> bool {
+        self.record.frozen.is_none() && self.stopped.is_none()
+    }
+
     /// Number of messages here, with those that wait for their release.
     pub(super) fn staged_size(&self) -> u64 {
         self.staged.size()

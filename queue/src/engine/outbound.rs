@@ -323,10 +323,13 @@ fn read_batch<S: Store>(store: &S, lane: &Lane, begin: u64, end_max: u64) -> Res
     if read.is_empty() {
         return Err(StoreError::Damaged(format!("{lane} lacks message {begin}")));
     }
-    if read.count() <= end_max - begin {
+    // Proofs for a whole number of stored subtrees need no message to be read again.
+    let end = (begin + read.count()).min(end_max);
+    let end = if end < end_max && prune_point(end) > begin { prune_point(end) } else { end };
+    if begin + read.count() == end {
         return Ok(read);
     }
-    let mut batch = Stream::default();
-    batch.append_within(&read, usize::MAX, end_max - begin);
+    let mut batch = Stream::with_capacity(read.bytes().len());
+    batch.append_within(&read, usize::MAX, end - begin);
     Ok(batch)
 }

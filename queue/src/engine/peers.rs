@@ -6,7 +6,7 @@ use super::outbound::Held;
 use super::records::{BLOCK_TIME, evidence_key};
 use super::refusal::Refusal;
 use super::{Direction, Engine, Now, PeerError};
-use crate::frame::{ReceiverFrame, Release, SenderFrame, decode_frame};
+use crate::frame::{ReceiverFrame, Release, SenderFrame, data_bytes, decode_frame};
 use crate::ids::ShardId;
 use crate::proof::HeadProof;
 use crate::store::{Store, StoreError};
@@ -45,6 +45,10 @@ impl<S: Store> Engine<S> {
     /// # Errors
     /// [`PeerError`]: the connection has to be dropped. Nothing else changes.
     pub fn handle_sender_frame(&mut self, peer: &ShardId, body: &[u8], now: Now) -> Result<(), PeerError> {
+        if let Some(bytes) = data_bytes(body) {
+            let result = self.data(peer, bytes);
+            return self.settle(peer, None, result);
+        }
         let frame = match decode_frame(body) {
             Ok(frame) => frame,
             Err(error) => return self.settle(peer, None, Err(error.into())),
@@ -97,19 +101,24 @@ impl<S: Store> Engine<S> {
     }
 
     fn sender_frame(&mut self, peer: &ShardId, frame: SenderFrame, now: Now) -> Result<(), Refusal> {
-        let bytes_max = self.config.staged_bytes_max.saturating_add(STAGED_SLACK_BYTES as u64);
         let journal = &mut self.journal;
         let inbound = self.inbound.get_mut(peer).ok_or_else(no_lane)?;
         // What a frozen or stopped lane brings is ignored, but for what it says of the other one.
-        let is_open = inbound.record.frozen.is_none() && inbound.stopped.is_none();
+        let is_open = inbound.is_open();
         match frame {
             SenderFrame::Release(release) if is_open => self.release(peer, *release, now),
             SenderFrame::Release(release) => self.acknowledge(peer, release.head),
             _ if !is_open => Ok(()),
             SenderFrame::Begin { size } => inbound.handle_begin(size, journal),
-            SenderFrame::Data(bytes) => inbound.handle_data(&bytes, bytes_max, journal),
+            SenderFrame::Data(bytes) => self.data(peer, &bytes),
             SenderFrame::Mark { size } => inbound.handle_mark(size, journal),
         }
+    }
+
+    fn data(&mut self, peer: &ShardId, bytes: &[u8]) -> Result<(), Refusal> {
+        let bytes_max = self.config.staged_bytes_max.saturating_add(STAGED_SLACK_BYTES as u64);
+        let inbound = self.inbound.get_mut(peer).ok_or_else(no_lane)?;
+        if inbound.is_open() { inbound.handle_data(bytes, bytes_max, &mut self.journal) } else { Ok(()) }
     }
 
     fn release(&mut self, peer: &ShardId, release: Release, now: Now) -> Result<(), Refusal> {

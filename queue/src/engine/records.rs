@@ -8,7 +8,7 @@ use crate::digest::Hash;
 use crate::heads::Head;
 use crate::ids::{BridgeDomain, Lane, ShardId};
 use crate::log::{CompactRange, NodeId};
-use crate::message::Tombstone;
+use crate::message::{Decision, MessageError, Tombstone};
 use crate::proof::HeadProof;
 use crate::store::{Store, StoreError};
 use borsh::{BorshDeserialize, BorshSerialize};
@@ -133,6 +133,21 @@ impl StagedRun {
     pub(super) fn new(first_nonce: u64) -> Self {
         let (deadline_min_ns, tombstones) = (u64::MAX, Vec::new());
         StagedRun { first_nonce, end: first_nonce, deadline_min_ns, tombstones, stops_at: None }
+    }
+
+    pub(super) fn note_deadline(&mut self, deadline_ns: Option<u64>) {
+        self.deadline_min_ns = self.deadline_min_ns.min(deadline_ns.unwrap_or(u64::MAX));
+    }
+
+    /// Notes what was decided about a message for a block at time 0.
+    pub(super) fn note(&mut self, nonce: u64, decision: Result<Decision, MessageError>) {
+        match decision {
+            Ok(Decision::Deliver(message)) => self.note_deadline(message.deadline_ns),
+            // By the time of its release it may have expired instead.
+            Ok(Decision::Bury(Tombstone::NoContracts | Tombstone::Expired)) => self.deadline_min_ns = 0,
+            Ok(Decision::Bury(reason)) => self.tombstones.push((nonce, reason)),
+            Err(_) => self.stops_at = self.stops_at.or(Some(nonce)),
+        }
     }
 }
 

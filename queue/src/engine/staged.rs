@@ -7,7 +7,7 @@ use crate::digest::{Hash, LeafHasher, Native, leaf};
 use crate::ids::Lane;
 use crate::limits::{MARKS_MAX, MESSAGE_BYTES_MAX};
 use crate::log::CompactRange;
-use crate::message::{Decision, Tombstone, decide};
+use crate::message::{Tombstone, decide, plain_deadline_ns};
 use crate::stream::LENGTH_BYTES;
 use std::collections::VecDeque;
 
@@ -125,15 +125,10 @@ impl Staged {
     fn push(&mut self, lane: &Lane, message: &[u8], journal: &mut Journal) {
         let nonce = self.size();
         let run = self.open_run();
-        // Before the first block nothing has expired: what is left to check is the deadline.
-        match decide(message, &lane.source, &lane.destination, 0) {
-            Ok(Decision::Deliver(message)) => {
-                run.deadline_min_ns = run.deadline_min_ns.min(message.deadline_ns.unwrap_or(u64::MAX));
-            }
-            // By the time of its release it may have expired instead.
-            Ok(Decision::Bury(Tombstone::NoContracts | Tombstone::Expired)) => run.deadline_min_ns = 0,
-            Ok(Decision::Bury(reason)) => run.tombstones.push((nonce, reason)),
-            Err(_) => run.stops_at = run.stops_at.or(Some(nonce)),
+        match plain_deadline_ns(message, &lane.source, &lane.destination) {
+            Some(deadline_ns) => run.note_deadline(deadline_ns),
+            // Before the first block nothing has expired: what is left to check is the deadline.
+            None => run.note(nonce, decide(message, &lane.source, &lane.destination, 0)),
         }
         let record = &mut self.record;
         journal.append(lane, &mut record.log, &mut record.bytes, leaf::<Native>(message), message);

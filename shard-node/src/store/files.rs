@@ -33,6 +33,9 @@ pub(super) trait OpenFile: Send + Sync {
     fn write(&self, bytes: &[u8], offset: u64) -> io::Result<()>;
     /// Cuts the file at `length`.
     fn truncate(&self, length: u64) -> io::Result<()>;
+    /// Says that what was synced needn't be kept in memory: writing to memory that the system has
+    /// yet to find costs more than all else that a message costs.
+    fn forget(&self) -> io::Result<()>;
     /// Waits until what was written is durable.
     fn sync(&self) -> io::Result<()>;
 }
@@ -96,6 +99,10 @@ impl OpenFile for File {
 
     fn truncate(&self, length: u64) -> io::Result<()> {
         self.set_len(length)
+    }
+
+    fn forget(&self) -> io::Result<()> {
+        Ok(rustix::fs::fadvise(self, 0, None, rustix::fs::Advice::DontNeed)?)
     }
 
     fn sync(&self) -> io::Result<()> {

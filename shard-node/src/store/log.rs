@@ -76,7 +76,8 @@ pub(super) struct Entry<'a> {
     pub(super) kind: Kind,
     pub(super) turn: TurnId,
     pub(super) body: &'a [u8],
-    pub(super) payload: &'a [u8],
+    /// Parts that stand one behind the other.
+    pub(super) payload: &'a [&'a [u8]],
 }
 
 /// The open log.
@@ -158,17 +159,12 @@ impl Log {
             previous: self.end.previous,
             state,
         };
-        let (mut bytes, checksum) = record::encode(self.seed, label, entry.body, entry.payload)?;
+        let payload_bytes = entry.payload.iter().map(|part| part.len()).sum();
+        let (head, checksum) = record::encode(self.seed, label, entry.body, payload_bytes)?;
         let begin = self.end;
-        let record_bytes = bytes.len() as u64;
+        let record_bytes = record::record_bytes(entry.body.len() as u64, payload_bytes as u64);
         let record_end = begin.offset + record_bytes;
-        if record_end > self.zeroed {
-            if record_bytes <= SHORT_BYTES_MAX {
-                bytes.resize(bytes.len() + self.limits.zero_bytes, 0);
-            }
-            self.zeroed = begin.offset + bytes.len() as u64;
-        }
-        self.tip.write(&bytes, begin.offset).map_err(|error| {
+        self.write_record(&head, entry.payload, record_bytes).map_err(|error| {
             medium(&format!("record {} can't be written to segment {}", label.number, begin.segment), &error)
         })?;
         self.unsynced.push(self.tip.clone());
@@ -188,6 +184,30 @@ impl Log {
             state,
         };
         Ok(record_bytes)
+    }
+
+    /// Writes a record at the log's end: a short one at once, with zeros ahead of the next; a long
+    /// one from where its parts are.
+    fn write_record(&mut self, head: &[u8], payload: &[&[u8]], record_bytes: u64) -> std::io::Result<()> {
+        let begin = self.end.offset;
+        let record_end = begin + record_bytes;
+        if record_bytes <= SHORT_BYTES_MAX {
+            let mut bytes = [head, &payload.concat()].concat();
+            bytes.resize(to_usize(record_bytes), 0);
+            if record_end > self.zeroed {
+                bytes.resize(bytes.len() + self.limits.zero_bytes, 0);
+                self.zeroed = begin + bytes.len() as u64;
+            }
+            return self.tip.write(&bytes, begin);
+        }
+        let mut at = begin;
+        for part in std::iter::once(&head).chain(payload) {
+            self.tip.write(part, at)?;
+            at += part.len() as u64;
+        }
+        self.tip.write(&[0; record::ALIGNMENT][..to_usize(record_end - at)], at)?;
+        self.zeroed = self.zeroed.max(record_end);
+        Ok(())
     }
 
     /// The files to sync for what was appended since the last call, in order.

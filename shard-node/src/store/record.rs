@@ -5,7 +5,7 @@ use borsh::{BorshDeserialize, BorshSerialize};
 use queue::codec;
 use queue::ids::Lane;
 use queue::store::{Appended, KeyValue, StoreError, Turn};
-use queue::stream::LENGTH_BYTES;
+use queue::stream::{LENGTH_BYTES, Stream};
 
 /// Length of a header, in bytes.
 pub(super) const HEADER_BYTES: usize = 72;
@@ -100,14 +100,14 @@ pub(super) struct Label {
     pub(super) state: StateSum,
 }
 
-/// A whole record and its checksum.
+/// Header and body of a record with so many bytes of payload, and its checksum.
 ///
 /// # Errors
 /// [`StoreError::Damaged`] for more than 4 GiB of messages or of other changes.
-pub(super) fn encode(seed: u32, label: Label, body: &[u8], payload: &[u8]) -> Result<(Vec<u8>, u32), StoreError> {
-    let length = |bytes: &[u8], what: &str| {
-        u32::try_from(bytes.len()).map_err(|_| {
-            StoreError::Damaged(format!("turn {} has {} bytes of {what}, 4 GiB are the most", label.turn, bytes.len()))
+pub(super) fn encode(seed: u32, label: Label, body: &[u8], payload: usize) -> Result<(Vec<u8>, u32), StoreError> {
+    let length = |bytes: usize, what: &str| {
+        u32::try_from(bytes).map_err(|_| {
+            StoreError::Damaged(format!("turn {} has {bytes} bytes of {what}, 4 GiB are the most", label.turn))
         })
     };
     let header = Header {
@@ -117,19 +117,17 @@ pub(super) fn encode(seed: u32, label: Label, body: &[u8], payload: &[u8]) -> Re
         number: label.number,
         turn: label.turn,
         durable: label.durable,
-        body_bytes: length(body, "changes")?,
+        body_bytes: length(body.len(), "changes")?,
         payload_bytes: length(payload, "messages")?,
         body_crc: crc(seed, &[body]),
         previous: label.previous,
         state: label.state,
     };
-    let mut record = Vec::with_capacity(HEADER_BYTES + body.len() + payload.len() + ALIGNMENT);
+    let mut record = Vec::with_capacity(HEADER_BYTES + body.len());
     record.extend_from_slice(&codec::encode(&header));
     let checksum = crc(seed, &[&record]);
     record.extend_from_slice(&checksum.to_le_bytes());
     record.extend_from_slice(body);
-    record.extend_from_slice(payload);
-    record.resize(record.len().next_multiple_of(ALIGNMENT), 0);
     Ok((record, checksum))
 }
 
@@ -169,23 +167,22 @@ impl Body {
     ///
     /// # Errors
     /// [`StoreError::Damaged`] for a nonce above 64 bits.
-    pub(super) fn of_turn(seed: u32, turn: Turn) -> Result<(Self, Vec<u8>), StoreError> {
+    pub(super) fn of_turn(seed: u32, turn: Turn) -> Result<(Self, Vec<Stream>), StoreError> {
         let mut runs = Vec::new();
-        let mut payload = Vec::new();
         for appended in &turn.messages {
-            pack(seed, appended, &mut runs, &mut payload)?;
+            pack(seed, appended, &mut runs)?;
         }
+        let payload = turn.messages.into_iter().map(|appended| appended.messages).collect();
         let Turn { truncates, prunes, deletes, puts, .. } = turn;
         Ok((Body { truncates, runs, prunes, deletes, puts }, payload))
     }
 }
 
-/// Writes messages behind `payload`, in runs as long as they may be.
-fn pack(seed: u32, appended: &Appended, runs: &mut Vec<Run>, payload: &mut Vec<u8>) -> Result<(), StoreError> {
+/// Divides messages into runs as long as they may be.
+fn pack(seed: u32, appended: &Appended, runs: &mut Vec<Run>) -> Result<(), StoreError> {
     let no_nonce_left = || StoreError::Damaged(format!("lane {} has no nonce left", appended.lane));
     let mut first_nonce = appended.first_nonce;
     let mut rest = appended.messages.bytes();
-    payload.extend_from_slice(rest);
     let mut messages = appended.messages.messages().map(|message| LENGTH_BYTES + message.len()).peekable();
     while let Some(first) = messages.next() {
         let (mut count, mut length) = (1u32, first);
@@ -212,11 +209,11 @@ mod tests {
 
     #[test]
     fn a_header_comes_back_as_it_was_and_no_flipped_bit_of_it_is_accepted() {
-        let (record, checksum) = encode(3, LABEL, b"body", b"payload").expect("short");
+        let (record, checksum) = encode(3, LABEL, b"body", 8).expect("short");
         let header: [u8; HEADER_BYTES] = *record.first_chunk().expect("a header");
         let (parsed, found) = Header::parse(3, &header).expect("a header");
         assert_eq!((parsed.number, parsed.turn, parsed.durable, parsed.previous), (7, 5, 6, 9));
-        assert_eq!((found, parsed.record_bytes()), (checksum, record.len() as u64));
+        assert_eq!((found, parsed.record_bytes()), (checksum, record.len() as u64 + 12));
         assert!(parsed.fits(3, b"body") && !parsed.fits(3, b"bodz"));
         assert!(Header::parse(4, &header).is_none(), "another log's header");
         for bit in 0..HEADER_BYTES * 8 {

@@ -153,8 +153,13 @@ fn run(shared: &Shared, index: &Index, mut keeper: Keeper, notify: &Notify) {
 fn make_durable(shared: &Shared, index: &Index, records: Vec<Waiting>, notify: &Notify) -> Result<u64, StoreError> {
     let mut files: Vec<&Arc<dyn OpenFile>> = records.iter().flat_map(|record| &record.files).collect();
     files.dedup_by(|one, other| Arc::ptr_eq(one, other));
-    for file in files {
+    for file in &files {
         file.sync().map_err(|error| medium("syncing the log failed", &error))?;
+    }
+    if let Some((_, finished)) = files.split_last() {
+        for file in finished {
+            file.forget().map_err(|error| medium("a segment can't be left to the disk", &error))?;
+        }
     }
     let Some(position) = records.last().map(|record| record.position) else { return Ok(0) };
     shared.update(|state| state.durable = Durable { turn: position.turn, number: position.number });
