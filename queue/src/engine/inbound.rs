@@ -128,7 +128,12 @@ impl Inbound {
     }
 
     /// The source says where it goes on: behind what is staged, or behind what is verified.
-    pub(super) fn handle_begin(&mut self, size: u64, journal: &mut Journal) -> Result<(), Refusal> {
+    pub(super) fn handle_begin<S: Store>(
+        &mut self,
+        size: u64,
+        store: &S,
+        journal: &mut Journal,
+    ) -> Result<(), Refusal> {
         let Some(session) = self.session.as_mut().filter(|session| !session.begun) else {
             return Err(Refusal::Peer("began a lane that is not open, or twice".to_owned()));
         };
@@ -140,7 +145,7 @@ impl Inbound {
         }
         session.begun = true;
         if size != staged {
-            self.drop_staged(journal);
+            self.drop_staged(store, journal)?;
         }
         Ok(())
     }
@@ -202,9 +207,15 @@ impl Inbound {
     }
 
     /// Forgets what is staged.
-    pub(super) fn drop_staged(&mut self, journal: &mut Journal) {
-        self.staged.drop_all(&self.record.lane, &self.record.log, self.record.bytes, journal);
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub(super) fn drop_staged<S: Store>(&mut self, store: &S, journal: &mut Journal) -> Result<(), StoreError> {
+        let InboundRecord { lane, log, bytes, .. } = &self.record;
+        LaneTree { store, lane }.node_keys_above(log.size())?.into_iter().for_each(|key| journal.delete(key));
+        self.staged.drop_all(lane, log, *bytes, journal);
         self.dirty = true;
+        Ok(())
     }
 
     /// Decides released messages and puts them into the inbox. They are acknowledged once durable.

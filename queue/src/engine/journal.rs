@@ -1,7 +1,7 @@
 //! The open turn: what it will write, and the outputs that wait for it.
 
 use super::io::Output;
-use super::records::{NodeRecord, STORED_LEVEL_MIN, node_key};
+use super::records::{NODES_PER_ROW, NodeRecord, STORED_LEVEL_MIN, leaf_key, nodes_key};
 use crate::codec;
 use crate::digest::{Hash, Native};
 use crate::ids::{Lane, ShardId};
@@ -15,6 +15,8 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 #[derive(Debug)]
 struct Appending {
     appended: Appended,
+    /// The subtrees that it completes, in this order.
+    nodes: Vec<NodeRecord>,
     /// Whether what comes next stands apart from it.
     is_cut: bool,
 }
@@ -115,37 +117,57 @@ impl Journal {
         let nonce = log.size();
         *bytes += stream_bytes(message);
         let bytes_end = *bytes;
-        log.append_leaf::<Native>(leaf, |id, hash| {
-            if id.level >= STORED_LEVEL_MIN {
-                self.puts.insert(node_key(lane, id), codec::encode(&NodeRecord { hash, bytes_end }));
-            }
-        });
         if message.is_empty() {
             // No leaf hash of a truncated message may stand for this one.
-            self.delete(node_key(lane, NodeId { level: 0, index: nonce }));
+            self.delete(leaf_key(lane, nonce));
         }
-        self.appending(lane, nonce).messages.push(message);
+        let appending = self.appending(lane, nonce);
+        appending.appended.messages.push(message);
+        log.append_leaf::<Native>(leaf, |NodeId { level, index }, hash| {
+            if level >= STORED_LEVEL_MIN {
+                appending.nodes.push(NodeRecord { level, index, hash, bytes_end });
+            }
+        });
     }
 
     /// Appends what stands for a message that isn't kept: nothing, with the leaf hash of the whole.
     pub(super) fn append_hashed(&mut self, lane: &Lane, log: &mut CompactRange, bytes: &mut u64, leaf: Hash) {
-        let id = NodeId { level: 0, index: log.size() };
+        let key = leaf_key(lane, log.size());
         self.append(lane, log, bytes, leaf, &[]);
-        self.puts.insert(node_key(lane, id), codec::encode(&NodeRecord { hash: leaf, bytes_end: *bytes }));
+        self.put(key, &leaf);
     }
 
-    fn appending(&mut self, lane: &Lane, first_nonce: u64) -> &mut Appended {
+    fn appending(&mut self, lane: &Lane, first_nonce: u64) -> &mut Appending {
         let is_open = |appending: &Appending| appending.appended.lane == *lane && !appending.is_cut;
         let at = self.messages.iter().rposition(is_open).unwrap_or_else(|| {
             let appended = Appended { lane: lane.clone(), first_nonce, messages: Stream::default() };
-            self.messages.push(Appending { appended, is_cut: false });
+            self.messages.push(Appending { appended, nodes: Vec::new(), is_cut: false });
             self.messages.len() - 1
         });
-        &mut self.messages[at].appended
+        &mut self.messages[at]
+    }
+
+    /// Puts the subtrees that the open turn completes. No row reaches across a cut, so that a
+    /// truncation takes whole rows away.
+    fn put_nodes(&mut self) {
+        for Appending { appended, nodes, .. } in &mut self.messages {
+            let mut nodes = std::mem::take(nodes).into_iter().peekable();
+            while let Some(first) = nodes.next() {
+                let mut row = vec![first];
+                let mut completed = first.completed();
+                while let Some(next) = nodes.next_if(|next| row.len() < NODES_PER_ROW || next.completed() == completed)
+                {
+                    completed = next.completed();
+                    row.push(next);
+                }
+                self.puts.insert(nodes_key(&appended.lane, completed), codec::encode(&row));
+            }
+        }
     }
 
     /// Closes the turn. `None` if it writes nothing: then its outputs wait for the turn before.
     pub(super) fn close(&mut self) -> Option<Turn> {
+        self.put_nodes();
         let writes = !(self.truncates.is_empty()
             && self.messages.is_empty()
             && self.puts.is_empty()

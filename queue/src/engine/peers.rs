@@ -109,7 +109,7 @@ impl<S: Store> Engine<S> {
             SenderFrame::Release(release) if is_open => self.release(peer, *release, now),
             SenderFrame::Release(release) => self.acknowledge(peer, release.head),
             _ if !is_open => Ok(()),
-            SenderFrame::Begin { size } => inbound.handle_begin(size, journal),
+            SenderFrame::Begin { size } => inbound.handle_begin(size, &self.store, journal),
             SenderFrame::Data(bytes) => self.data(peer, &bytes),
             SenderFrame::Mark { size } => inbound.handle_mark(size, journal),
         }
@@ -127,7 +127,7 @@ impl<S: Store> Engine<S> {
         };
         let released = match inbound.verify_release(release, &self.config.trust) {
             Err(Refusal::Staged(reason)) => {
-                inbound.drop_staged(&mut self.journal);
+                inbound.drop_staged(&self.store, &mut self.journal)?;
                 return Err(Refusal::Peer(reason));
             }
             verified => verified?,

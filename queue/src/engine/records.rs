@@ -7,7 +7,7 @@ use crate::codec;
 use crate::digest::Hash;
 use crate::heads::Head;
 use crate::ids::{BridgeDomain, Lane, ShardId};
-use crate::log::{CompactRange, NodeId};
+use crate::log::CompactRange;
 use crate::message::{Decision, MessageError, Tombstone};
 use crate::proof::HeadProof;
 use crate::store::{Store, StoreError};
@@ -15,6 +15,10 @@ use borsh::{BorshDeserialize, BorshSerialize};
 
 /// Subtrees from this level up are stored; smaller ones are hashed again from at most 64 messages.
 pub(super) const STORED_LEVEL_MIN: u32 = 6;
+
+/// Most [`NodeRecord`]s in one row, unless one message completes more: few enough that finding one
+/// costs little.
+pub(super) const NODES_PER_ROW: usize = 32;
 
 /// Longest record, in bytes: an inbox record with a tombstone for each message of a batch.
 const RECORD_BYTES_MAX: usize = 256 * 1024 * 1024;
@@ -129,6 +133,13 @@ pub(super) struct StagedRun {
     pub(super) stops_at: Option<u64>,
 }
 
+impl NodeRecord {
+    /// The size of the lane at which the subtree is complete.
+    pub(super) fn completed(&self) -> u64 {
+        (self.index + 1) << self.level
+    }
+}
+
 impl StagedRun {
     pub(super) fn new(first_nonce: u64) -> Self {
         let (deadline_min_ns, tombstones) = (u64::MAX, Vec::new());
@@ -164,8 +175,13 @@ pub(super) struct InboxRecord {
 }
 
 /// A stored perfect subtree of a lane log, with the lane's bytes up to its end.
+///
+/// Subtrees that are completed by one turn stand together, because a row costs more than what is in
+/// it; the key is the size at which the last of them is complete.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
 pub(super) struct NodeRecord {
+    pub(super) level: u32,
+    pub(super) index: u64,
     pub(super) hash: Hash,
     pub(super) bytes_end: u64,
 }
@@ -201,8 +217,19 @@ pub(super) fn inbox_end(key: &[u8]) -> Result<u64, StoreError> {
     digits.map(u64::from_be_bytes).ok_or_else(|| StoreError::Damaged("a key of the inbox has no position".to_owned()))
 }
 
-pub(super) fn node_key(lane: &Lane, id: NodeId) -> Vec<u8> {
-    [&b"node/"[..], &codec::encode(lane), &id.level.to_be_bytes(), &id.index.to_be_bytes()].concat()
+/// Key of the [`NodeRecord`]s of which the last is complete at this size of the lane.
+pub(super) fn nodes_key(lane: &Lane, completed: u64) -> Vec<u8> {
+    [&nodes_prefix(lane)[..], &completed.to_be_bytes()].concat()
+}
+
+/// How the keys of a lane's subtrees begin.
+pub(super) fn nodes_prefix(lane: &Lane) -> Vec<u8> {
+    [&b"nodes/"[..], &codec::encode(lane)].concat()
+}
+
+/// Key of the leaf hash of a message that was too large to be kept.
+pub(super) fn leaf_key(lane: &Lane, nonce: u64) -> Vec<u8> {
+    [&b"leaf/"[..], &codec::encode(lane), &nonce.to_be_bytes()].concat()
 }
 
 /// Decodes a record.

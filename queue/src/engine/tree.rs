@@ -1,7 +1,7 @@
 //! A lane's log as the store holds it: roots, proofs and byte counts at any size since the prune
 //! point.
 
-use super::records::{NodeRecord, STORED_LEVEL_MIN, node_key, read_record};
+use super::records::{NodeRecord, STORED_LEVEL_MIN, decode_record, leaf_key, nodes_key, nodes_prefix, read_record};
 use crate::digest::{Hash, Native, leaf};
 use crate::ids::Lane;
 use crate::log::{CompactRange, NodeId, prove_consistency, prove_inclusion, range_at};
@@ -64,18 +64,28 @@ impl<S: Store> LaneTree<'_, S> {
 
     /// An empty message may stand for one that was too large to be kept: then its leaf hash is.
     fn leaf(&self, nonce: u64, message: &[u8]) -> Result<Hash, StoreError> {
-        let id = NodeId { level: 0, index: nonce };
-        let hashed: Option<NodeRecord> = match message {
-            [] => read_record(self.store, "leaf hash", &node_key(self.lane, id))?,
+        let kept = match message {
+            [] => read_record(self.store, "leaf hash", &leaf_key(self.lane, nonce))?,
             _ => None,
         };
-        Ok(hashed.map_or_else(|| leaf::<Native>(message), |record| record.hash))
+        Ok(kept.unwrap_or_else(|| leaf::<Native>(message)))
     }
 
     fn stored(&self, id: NodeId) -> Result<NodeRecord, StoreError> {
-        read_record(self.store, "tree node", &node_key(self.lane, id))?.ok_or_else(|| {
+        let completed = (id.index + 1) << id.level;
+        let from = nodes_key(self.lane, completed);
+        let row = self.store.scan(&nodes_prefix(self.lane), &from, 1)?.pop();
+        let nodes: Vec<NodeRecord> = row.map_or(Ok(Vec::new()), |(_, row)| decode_record("tree nodes", &row))?;
+        nodes.into_iter().find(|node| (node.level, node.index) == (id.level, id.index)).ok_or_else(|| {
             StoreError::Damaged(format!("{} lacks the tree node {} at level {}", self.lane, id.index, id.level))
         })
+    }
+
+    /// The keys of the subtrees that are complete only above `size`.
+    pub(super) fn node_keys_above(&self, size: u64) -> Result<Vec<Vec<u8>>, StoreError> {
+        let prefix = nodes_prefix(self.lane);
+        let rows = self.store.scan(&prefix, &nodes_key(self.lane, size + 1), usize::MAX)?;
+        Ok(rows.into_iter().map(|(key, _)| key).collect())
     }
 
     pub(super) fn for_each(
