@@ -9,6 +9,7 @@ use crate::digest::Hash;
 use crate::ids::{AccountId, ShardId, is_implicit};
 use crate::limits::{CALL_ACTIONS_MAX, MESSAGE_BYTES_MAX, PROMISE_RESULTS_MAX};
 use borsh::{BorshDeserialize, BorshSerialize};
+use std::fmt;
 
 /// The only message version so far; the first byte of every message.
 pub const MESSAGE_VERSION: u8 = 1;
@@ -147,6 +148,19 @@ pub enum Tombstone {
     UnexpectedResult = 5,
 }
 
+impl fmt::Display for Tombstone {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Tombstone::Expired => "expired",
+            Tombstone::Malformed => "malformed",
+            Tombstone::SenderNotYours => "not from an account of its source",
+            Tombstone::ReceiverNotMine => "not for an account of its destination",
+            Tombstone::NoContracts => "a call to a shard without contracts",
+            Tombstone::UnexpectedResult => "a result that nothing awaits",
+        })
+    }
+}
+
 /// Why bytes are no message.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum MessageError {
@@ -165,6 +179,16 @@ impl Message {
     /// The bytes that are hashed, stored and sent.
     pub fn encode(&self) -> Vec<u8> {
         codec::encode(self)
+    }
+
+    /// The deadline that counts: results have none, whatever they carry, because they never wait.
+    pub fn request_deadline_ns(&self) -> Option<u64> {
+        self.deadline_ns.filter(|_| !self.is_result())
+    }
+
+    /// Whether it is the result of a request, and not a request itself.
+    pub fn is_result(&self) -> bool {
+        matches!(self.body, Body::Result(_))
     }
 
     /// Decodes and checks one message.
@@ -236,7 +260,8 @@ pub enum Decision {
     Bury(Tombstone),
 }
 
-/// Decides an attested message at its destination, where no contracts run.
+/// Decides an attested message at its destination, where no contracts run. Whether a result is
+/// expected depends on the reverse lane, which isn't known here: it counts as delivered.
 ///
 /// `block_time_ns` is the time of the block that decides, by the clock rule.
 ///
@@ -260,13 +285,12 @@ pub fn decide(
     if !destination.owns(&message.receiver) {
         return Ok(Decision::Bury(Tombstone::ReceiverNotMine));
     }
-    if message.deadline_ns.is_some_and(|deadline_ns| block_time_ns >= deadline_ns) {
+    if message.request_deadline_ns().is_some_and(|deadline_ns| block_time_ns >= deadline_ns) {
         return Ok(Decision::Bury(Tombstone::Expired));
     }
     match &message.body {
-        Body::Data(_) => Ok(Decision::Deliver(message)),
+        Body::Data(_) | Body::Result(_) => Ok(Decision::Deliver(message)),
         Body::Call(_) => Ok(Decision::Bury(Tombstone::NoContracts)),
-        Body::Result(_) => Ok(Decision::Bury(Tombstone::UnexpectedResult)),
     }
 }
 
@@ -322,6 +346,16 @@ mod tests {
         assert_eq!(decided(&message), Decision::Bury(Tombstone::Expired));
         message.deadline_ns = Some(1_001);
         assert!(matches!(decided(&message), Decision::Deliver(_)));
+    }
+
+    #[test]
+    fn a_result_has_no_deadline_whatever_it_carries() {
+        let mut message = data("beta", "ann.alpha");
+        message.deadline_ns = Some(0);
+        let outcome = Outcome::Tombstone(Tombstone::Expired);
+        message.body = Body::Result(RequestResult { request_nonce: 0, outcome });
+        let (alpha, beta) = ("alpha".parse().expect("valid"), "beta".parse().expect("valid"));
+        assert!(matches!(decide(&message.encode(), &beta, &alpha, 1_000), Ok(Decision::Deliver(_))));
     }
 
     #[test]

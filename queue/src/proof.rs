@@ -1,5 +1,12 @@
-//! Proofs that leave the bridge: a head under an attested checkpoint, and the file that proves one
-//! message to a stranger. Specified in `specs/attestation.md`.
+//! Proofs that leave the bridge: a head under an attested checkpoint, and the files that prove to a
+//! stranger that a message was sent, was delivered, or never will be. Specified in
+//! `specs/attestation.md` and `specs/settlement.md`.
+
+mod delivery;
+mod expiry;
+
+pub use delivery::{DELIVERY_PROOF_FORMAT, DeliveryProof, DeliveryVerdict, VerifiedDelivery};
+pub use expiry::{EXPIRY_PROOF_FORMAT, ExpiryGround, ExpiryProof, ResultProof, VerifiedExpiry};
 
 use crate::attestation::{Attestation, AttestationError, VerifiedCheckpoint};
 use crate::codec;
@@ -72,12 +79,23 @@ pub enum ProofError {
         /// The attesting shard.
         shard: ShardId,
     },
-    /// Not a message-proof file of this version.
-    #[error("file format is {0:?}, this software reads {MESSAGE_PROOF_FORMAT:?}")]
-    Format(String),
+    /// Not a file of the expected kind and version.
+    #[error("file format is {found:?}, expected {expected:?}")]
+    Format {
+        /// The file's format.
+        found: String,
+        /// What this software reads here.
+        expected: &'static str,
+    },
     /// The file was made under another trust root than the pinned one.
     #[error("the file's trust root is not the pinned one: {0}")]
     OtherTrustRoot(String),
+    /// The file's heads are not of the two ends of one lane.
+    #[error("the file's heads are not of one lane: {0}")]
+    OtherLane(String),
+    /// All that the file holds is true, and yet the message may still run, or has.
+    #[error("the file does not show that the message never ran: {0}")]
+    NotSettled(String),
 }
 
 /// A head that is proved under a pinned trust root: the type is the proof.
@@ -161,24 +179,10 @@ impl MessageProof {
         trust: &TrustRoot,
         derive: impl FnOnce(&PublicKey, &str, &str) -> Option<PublicKey>,
     ) -> Result<VerifiedMessage, ProofError> {
-        if self.format != MESSAGE_PROOF_FORMAT {
-            return Err(ProofError::Format(self.format));
-        }
-        if self.trust != *trust {
-            let domain = &self.trust.domain;
-            let theirs =
-                format!("it names bridge {} on {}, instance {}", domain.bridge, domain.network, domain.instance);
-            return Err(ProofError::OtherTrustRoot(theirs));
-        }
-        if self.inclusion.len() > LOG_PATH_LEN_MAX {
-            return Err(ProofError::PathTooLong { found: self.inclusion.len(), limit: LOG_PATH_LEN_MAX });
-        }
+        check_origin(&self.format, MESSAGE_PROOF_FORMAT, &self.trust, trust)?;
         let verified = self.head.verify::<C>(trust, derive)?;
         let head = verified.head();
-        let root = root_from_inclusion::<C>(leaf::<C>(&self.message), self.nonce, head.sent_size, &self.inclusion);
-        if root != Some(head.sent_root) {
-            return Err(ProofError::Message { nonce: self.nonce, size: head.sent_size });
-        }
+        check_inclusion::<C>(&self.message, self.nonce, &self.inclusion, (head.sent_size, head.sent_root))?;
         let message = Message::decode(&self.message)?;
         let shard = &verified.checkpoint().checkpoint().shard;
         if !shard.owns(&message.sender) {
@@ -186,4 +190,36 @@ impl MessageProof {
         }
         Ok(VerifiedMessage { head: verified, message, nonce: self.nonce })
     }
+}
+
+/// Whether a file is of the expected format, and made under the pinned trust root.
+fn check_origin(
+    format: &str,
+    expected: &'static str,
+    theirs: &TrustRoot,
+    pinned: &TrustRoot,
+) -> Result<(), ProofError> {
+    if format != expected {
+        return Err(ProofError::Format { found: format.to_owned(), expected });
+    }
+    if theirs != pinned {
+        let domain = &theirs.domain;
+        let named = format!("it names bridge {} on {}, instance {}", domain.bridge, domain.network, domain.instance);
+        return Err(ProofError::OtherTrustRoot(named));
+    }
+    Ok(())
+}
+
+/// Whether `message` is number `nonce` of the log of this size and root.
+fn check_inclusion<C: Crypto>(
+    message: &[u8],
+    nonce: u64,
+    inclusion: &[Hash],
+    (size, expected): (u64, Hash),
+) -> Result<(), ProofError> {
+    if inclusion.len() > LOG_PATH_LEN_MAX {
+        return Err(ProofError::PathTooLong { found: inclusion.len(), limit: LOG_PATH_LEN_MAX });
+    }
+    let root = root_from_inclusion::<C>(leaf::<C>(message), nonce, size, inclusion);
+    if root == Some(expected) { Ok(()) } else { Err(ProofError::Message { nonce, size }) }
 }

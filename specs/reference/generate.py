@@ -37,6 +37,7 @@ FILES = [
     "statements",
     "salts",
     "frames",
+    "settlement",
     "contract",
 ]
 
@@ -70,6 +71,7 @@ def check_the_verifier(files: dict[str, dict]) -> None:
         verify.verify_message(case["proof"], trust)
     for case in files["proofs"]["refused"]:
         expect_refusal(case, lambda case: verify.verify_message(case["proof"], trust))
+    check_settlement(files["settlement"])
     for case in files["messages"]["messages"]:
         assert decode.message(bytes.fromhex(case["bytes"])) == case["message"], case["name"]
     for case in files["messages"]["refused"]:
@@ -78,6 +80,18 @@ def check_the_verifier(files: dict[str, dict]) -> None:
         except decode.Malformed:
             continue
         raise AssertionError(f"the reference decodes {case['name']}")
+
+
+def check_settlement(cases: dict) -> None:
+    trust = cases["trust"]
+    for case in cases["deliveries"]:
+        assert verify.verify_delivery(case["proof"], trust) == case["verdict"], case["name"]
+    for case in cases["refused_deliveries"]:
+        expect_refusal(case, lambda case: verify.verify_delivery(case["proof"], trust))
+    for case in cases["expiries"]:
+        assert verify.verify_expiry(case["proof"], trust) == case["reason"], case["name"]
+    for case in cases["refused_expiries"]:
+        expect_refusal(case, lambda case: verify.verify_expiry(case["proof"], trust))
 
 
 def expect_refusal(case: dict, attempt: Callable[[dict], object]) -> None:

@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""Verifies a message-proof file with nothing but the specification: see specs/attestation.md.
+"""Verifies a proof file of a message, its delivery or its expiry with nothing but the specification:
+see specs/attestation.md and specs/settlement.md.
 
     python3 specs/reference/verify.py m.json trust.json
 
@@ -27,6 +28,8 @@ from derivation import attestation_digest, round_path, shard_path, tweak
 from hashing import log_leaf
 
 FORMAT = "private-shard-bridge message proof v1"
+DELIVERY_FORMAT = "private-shard-bridge delivery proof v1"
+EXPIRY_FORMAT = "private-shard-bridge expiry proof v1"
 KEY_BYTES = {"secp256k1": 64, "ed25519": 32}
 
 
@@ -110,23 +113,99 @@ def verify_head(proof: dict, trust: dict) -> None:
 
 def verify_message(proof: dict, trust: dict) -> dict:
     """The proved message, in the form of specs/vectors/messages.json."""
-    require(proof["format"] == FORMAT, "format", f"unknown format {proof['format']!r}")
-    require(proof["trust"] == trust, "other_trust_root", "made under another trust root than the pinned one")
-    require(len(proof["inclusion"]) <= 63, "path_too_long", "a path longer than any log is deep")
+    check_origin(proof, FORMAT, trust)
     verify_head(proof["head"], trust)
-    data = base64.b64decode(proof["message"], validate=True)
     head = proof["head"]["head"]
-    path = unhex(proof["inclusion"])
-    root = lane_log.root_from_inclusion(log_leaf(data), proof["nonce"], head["sent_size"], path)
-    in_lane = root is not None and root.hex() == head["sent_root"]
-    require(in_lane, "message", f"the message is not number {proof['nonce']} of the lane")
-    try:
-        message = decode.message(data)
-    except decode.Malformed as error:
-        raise Refused("not_a_message", str(error)) from error
+    message = decoded(included(proof, head["sent_size"], head["sent_root"]))
     shard = proof["head"]["attestation"]["checkpoint"]["shard"]
     require(names.owns(shard, message["sender"]), "sender", f"{message['sender']} does not belong to {shard}")
     return message
+
+
+def check_origin(proof: dict, expected: str, trust: dict) -> None:
+    require(proof["format"] == expected, "format", f"unknown format {proof['format']!r}")
+    require(proof["trust"] == trust, "other_trust_root", "made under another trust root than the pinned one")
+
+
+def included(proof: dict, size: int, root: str) -> bytes:
+    """The bytes of a message that is number `nonce` of the log of this size and root."""
+    path = unhex(proof["inclusion"])
+    require(len(path) <= 63, "path_too_long", "a path longer than any log is deep")
+    data = base64.b64decode(proof["message"], validate=True)
+    found = lane_log.root_from_inclusion(log_leaf(data), proof["nonce"], size, path)
+    in_lane = found is not None and found.hex() == root
+    require(in_lane, "message", f"the message is not number {proof['nonce']} of the lane")
+    return data
+
+
+def decoded(data: bytes) -> dict:
+    try:
+        return decode.message(data)
+    except decode.Malformed as error:
+        raise Refused("not_a_message", str(error)) from error
+
+
+def deadline(message: dict) -> int | None:
+    """The deadline that counts: results have none."""
+    is_request = "result" not in message["body"] and message["deadline_ns"] is not None
+    return int(message["deadline_ns"]) if is_request else None
+
+
+def verify_delivery(proof: dict, trust: dict) -> str:
+    """"delivered", or "decided" where no more follows."""
+    check_origin(proof, DELIVERY_FORMAT, trust)
+    verify_head(proof["head"], trust)
+    head, checkpoint = proof["head"]["head"], proof["head"]["attestation"]["checkpoint"]
+    data = included(proof, head["received_size"], head["received_root"])
+    try:
+        message = decode.message(data)
+    except decode.Malformed:
+        return "decided"
+    spoken = names.owns(head["peer"], message["sender"]) and names.owns(checkpoint["shard"], message["receiver"])
+    until = deadline(message)
+    in_time = until is None or int(checkpoint["time_ns"]) < until
+    return "delivered" if spoken and in_time and "data" in message["body"] else "decided"
+
+
+def verify_expiry(proof: dict, trust: dict) -> str:
+    """Why the message never runs."""
+    check_origin(proof, EXPIRY_FORMAT, trust)
+    verify_head(proof["sent"], trust)
+    head = proof["sent"]["head"]
+    data = included(proof, head["sent_size"], head["sent_root"])
+    match proof["ground"]:
+        case {"checkpoint": received}:
+            verify_head(received, trust)
+            check_ends(proof["sent"], received)
+            until = deadline(decoded(data))
+            time = int(received["attestation"]["checkpoint"]["time_ns"])
+            require(until is not None and time >= until, "not_settled", "its deadline has not passed")
+            require(proof["nonce"] >= received["head"]["received_size"], "not_settled", "it was decided before")
+            return "expired"
+        case {"result": result}:
+            verify_head(result["head"], trust)
+            check_ends(proof["sent"], result["head"])
+            reverse = result["head"]["head"]
+            message = decoded(included(result, reverse["sent_size"], reverse["sent_root"]))
+            shard = result["head"]["attestation"]["checkpoint"]["shard"]
+            require(names.owns(shard, message["sender"]), "sender", f"{message['sender']} does not belong to {shard}")
+            content = message["body"].get("result", {"request_nonce": "-1", "outcome": {}})
+            require(int(content["request_nonce"]) == proof["nonce"], "not_settled", "no result for this message")
+            require("tombstone" in content["outcome"], "not_settled", "the result is no tombstone")
+            return content["outcome"]["tombstone"]
+    raise Refused("not_settled", "no known ground")
+
+
+def check_ends(sent: dict, received: dict) -> None:
+    """Whether two heads are of the two ends of one lane."""
+    there, back = sent["head"], received["head"]
+    of_one_lane = (
+        sent["attestation"]["checkpoint"]["shard"] == back["peer"]
+        and received["attestation"]["checkpoint"]["shard"] == there["peer"]
+        and there["own_incarnation"] == back["peer_incarnation"]
+        and there["peer_incarnation"] == back["own_incarnation"]
+    )
+    require(of_one_lane, "other_lane", "the heads are not of one lane")
 
 
 def main(arguments: list[str]) -> int:
@@ -135,6 +214,13 @@ def main(arguments: list[str]) -> int:
         return 2
     proof, trust = (json.load(open(path, encoding="utf-8")) for path in arguments)
     try:
+        match proof["format"]:
+            case "private-shard-bridge delivery proof v1":
+                print(f"message {proof['nonce']} is {verify_delivery(proof, trust)}")
+                return 0
+            case "private-shard-bridge expiry proof v1":
+                print(f"message {proof['nonce']} never ran: {verify_expiry(proof, trust)}")
+                return 0
         message = verify_message(proof, trust)
     except (Refused, KeyError, TypeError, ValueError, AssertionError, binascii.Error) as error:
         print(f"proves nothing: {error}", file=sys.stderr)

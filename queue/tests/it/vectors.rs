@@ -11,6 +11,7 @@ mod merkle;
 mod messages;
 pub mod proofs;
 mod salts;
+mod settlement;
 mod statements;
 
 use serde::Deserialize;

@@ -3,7 +3,7 @@ use queue::codec;
 use queue::derivation::derive_public_key;
 use queue::digest::Native;
 use queue::limits::FRAME_BYTES_MAX;
-use queue::proof::{HeadProof, MessageProof, ProofError};
+use queue::proof::{HeadProof, MessageProof};
 use queue::trust::TrustRoot;
 use serde::Deserialize;
 use serde_json::Value;
@@ -70,16 +70,8 @@ fn proofs_encode_and_decode_as_in_the_vectors() {
 fn refused_proofs_of_the_vectors_prove_nothing() {
     let file = file();
     for case in file.refused {
-        let found = match case.proof.verify::<Native>(&file.trust, derive_public_key).expect_err(&case.name) {
-            ProofError::Attestation(_) => "attestation",
-            ProofError::Head { .. } => "head",
-            ProofError::PathTooLong { .. } => "path_too_long",
-            ProofError::Message { .. } => "message",
-            ProofError::NotAMessage(_) => "not_a_message",
-            ProofError::Sender { .. } => "sender",
-            ProofError::Format(_) => "format",
-            ProofError::OtherTrustRoot(_) => "other_trust_root",
-        };
+        let error = case.proof.verify::<Native>(&file.trust, derive_public_key).expect_err(&case.name);
+        let found = super::settlement::kind(&error);
         assert_eq!(found, case.error, "{}", case.name);
     }
 }
