@@ -9,28 +9,40 @@
 //! attestor, the clock.
 
 mod attestor;
+mod budget;
 mod clock;
 mod config;
+mod deadlines;
+mod expiry;
 mod inbound;
 mod io;
 mod journal;
+mod keys;
 mod open;
 mod outbound;
+mod outcome;
 mod peers;
+mod prove;
 mod queries;
 mod records;
 mod refusal;
+mod results;
+mod settlement;
 mod staged;
 mod tree;
 
 #[cfg(test)]
 mod tests;
 
-pub use config::{Config, STORE_FORMAT};
+pub use config::{Budget, CALL_WINDOW_DEFAULT, Config, RETENTION_BYTES_MAX_DEFAULT, STORE_FORMAT, Settling};
 pub use io::{
-    AttestFailure, Direction, Enqueue, EnqueueError, InboundStatus, InboxEntry, Now, OutboundStatus, Output, PeerError,
-    ProveError, RegisteredShard, Status, Stop, Ticket,
+    AttestCost, AttestFailure, Direction, Enqueue, EnqueueError, InboundStatus, InboxEntry, Now, OutboundStatus,
+    Output, PeerError, ProveError, RegisteredShard, Status, Stop, Ticket,
 };
+
+pub use keys::{IdempotencyKey, IdempotencyKeyError, KEY_BYTES_MAX, KEY_KEPT_NS, KEYS_MAX};
+pub use outcome::{MessageState, OutcomeError, Settled};
+pub use prove::SettlementProofError;
 
 use crate::attestation::ChainSignature;
 use crate::checkpoint::Checkpoint;
@@ -43,12 +55,16 @@ use crate::message::{Body, MESSAGE_VERSION, Message};
 use crate::store::{Store, StoreError, TurnId};
 use crate::stream::stream_bytes;
 use attestor::Attestor;
+use budget::Spending;
 use clock::Clock;
 use config::{ACKNOWLEDGE_INTERVAL_NS, TIP_RETRY_NS};
+use expiry::clock_timer_ns;
 use inbound::Inbound;
 use journal::Journal;
+use keys::{Keys, content_of};
 use outbound::Outbound;
 use records::BLOCK_TIME;
+use settlement::{Note, NoteKind};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// A node's engine. It owns the store.
@@ -73,6 +89,14 @@ pub struct Engine<S> {
     fetch_tip_at_ns: Option<u64>,
     /// When a checkpoint was last sealed only to acknowledge.
     acknowledged_at_ns: Option<u64>,
+    keys: Keys,
+    spending: Spending,
+    /// When the clock may have reached a deadline to wish for, or a time that a peer wishes for.
+    wish_at_ns: Option<u64>,
+    /// Time of the node's clock at the last commit.
+    committed_at_ns: u64,
+    /// When the next day's budget begins; only while one holds something back.
+    day_at_ns: Option<u64>,
 }
 
 impl<S: Store> Engine<S> {
@@ -149,11 +173,13 @@ impl<S: Store> Engine<S> {
     ///
     /// # Errors
     /// [`EnqueueError`] says what to do; nothing was taken.
-    pub fn handle_enqueue(&mut self, request: Enqueue) -> Result<Ticket, EnqueueError> {
-        let Enqueue { sender, receiver, body } = request;
-        if !matches!(body, Body::Data(_)) {
-            return Err(EnqueueError::Kind(body.kind()));
-        }
+    pub fn handle_enqueue(&mut self, request: Enqueue, now: Now) -> Result<Ticket, EnqueueError> {
+        let Enqueue { sender, receiver, body, deadline_ns, key } = request;
+        let kind = match &body {
+            Body::Data(_) => NoteKind::Data,
+            Body::Call(_) => NoteKind::Call,
+            Body::Result(_) => return Err(EnqueueError::Kind(body.kind())),
+        };
         let own = &self.config.shard;
         if !own.owns(&sender) {
             return Err(EnqueueError::Sender { sender, shard: own.clone() });
@@ -170,19 +196,45 @@ impl<S: Store> Engine<S> {
             return Err(EnqueueError::Starting);
         }
         let Some(outbound) = self.outbound.get_mut(&peer) else { return Err(EnqueueError::UnknownShard(peer)) };
-        let record = &outbound.record;
-        let salt = self.config.salt_secret.message(&record.lane, record.log.size());
-        let message = Message { version: MESSAGE_VERSION, salt, sender, receiver, deadline_ns: None, body }.encode();
-        if message.len() > MESSAGE_BYTES_MAX {
-            return Err(EnqueueError::TooLarge { found: message.len() });
+        let salt = self.config.salt_secret.message(&outbound.record.lane, outbound.record.log.size());
+        let mut message = Message { version: MESSAGE_VERSION, salt, sender, receiver, deadline_ns, body };
+        message.check().map_err(EnqueueError::Malformed)?;
+        let time_ns = self.clock.time_ns(now);
+        let content = key.as_ref().map(|_| content_of(&message));
+        if let Some((key, content)) = key.as_ref().zip(content)
+            && let Some(ticket) = self.keys.find(key, content, &self.store, &self.journal)??
+        {
+            return Ok(ticket);
         }
-        outbound.check_room(stream_bytes(&message), self.config.backlog_bytes_max)?;
-        let nonce = outbound.enqueue(&message, &mut self.journal);
-        Ok(Ticket { peer, nonce, turn: self.journal.open_turn() })
+        message.deadline_ns = self.config.settling.deadline_of(deadline_ns, time_ns)?;
+        let encoded = message.encode();
+        if encoded.len() > MESSAGE_BYTES_MAX {
+            return Err(EnqueueError::TooLarge { found: encoded.len() });
+        }
+        outbound.check_room(stream_bytes(&encoded), self.config.backlog_bytes_max)?;
+        outbound.check_call_window(kind, self.config.settling.call_window)?;
+        let key = key.zip(content).map(|named| time_ns.map(|time_ns| (named, time_ns)).ok_or(EnqueueError::NoTime));
+        let key = key.transpose()?;
+        let note = Note { kind, deadline_ns: message.deadline_ns };
+        let nonce = outbound.enqueue(&encoded, note, &mut self.journal);
+        let ticket = Ticket { peer, nonce, turn: self.journal.open_turn() };
+        if let Some(((key, content), time_ns)) = key {
+            self.keys.remember(&key, &ticket, content, time_ns, &mut self.journal);
+        }
+        Ok(ticket)
     }
 
-    /// The result of an attempt to have a checkpoint attested.
-    pub fn handle_attest_result(&mut self, checkpoint: Hash, result: Result<ChainSignature, AttestFailure>, now: Now) {
+    /// The result of an attempt to have a checkpoint attested, and what the attempt cost.
+    pub fn handle_attest_result(
+        &mut self,
+        checkpoint: Hash,
+        result: Result<ChainSignature, AttestFailure>,
+        cost: AttestCost,
+        now: Now,
+    ) {
+        if let Some(time_ns) = self.clock.time_ns(now) {
+            self.spending.note(cost, time_ns);
+        }
         if self.attestor.pending().map(|pending| pending.hash::<Native>()) != Some(checkpoint) {
             return;
         }
@@ -230,11 +282,16 @@ impl<S: Store> Engine<S> {
     /// [`Stop`], of this or an earlier failure of the store.
     pub fn commit(&mut self, now: Now) -> Result<(), Stop> {
         self.check_failure()?;
+        self.send_wishes(now).inspect_err(|error| self.failure = Some(error.clone()))?;
+        self.schedule_wishes(now);
         self.seal_if_due(now);
-        if self.is_live() {
-            self.attestor.request(now, &mut self.journal);
-        }
         self.attestor.flush(&mut self.journal);
+        self.spending.flush(&mut self.journal);
+        let time_ns = self.clock.time_ns(now);
+        self.committed_at_ns = time_ns.unwrap_or(self.committed_at_ns);
+        self.keys
+            .flush(time_ns, &self.store, &mut self.journal)
+            .inspect_err(|error| self.failure = Some(error.clone()))?;
         self.outbound.values_mut().for_each(|outbound| outbound.flush(&mut self.journal));
         for inbound in self.inbound.values_mut() {
             inbound.tell_staged(self.config.staged_bytes_max, &mut self.journal);
@@ -274,12 +331,16 @@ impl<S: Store> Engine<S> {
     pub fn poll_timeout(&self) -> Option<(u64, &'static str)> {
         let acknowledge_at_ns = self
             .acknowledged_at_ns
-            .filter(|_| self.owes_acknowledgement() && self.attestor.pending().is_none())
+            .filter(|_| self.day_at_ns.is_none() && self.attestor.pending().is_none())
+            .filter(|_| self.owes_acknowledgement() || self.is_wished(self.committed_at_ns))
             .map(|at_ns| at_ns + ACKNOWLEDGE_INTERVAL_NS);
+        let retry_at_ns = self.attestor.retry_at_ns().filter(|_| self.day_at_ns.is_none());
         let timers = [
             self.fetch_tip_at_ns.map(|at_ns| (at_ns, "ask for the contract's tip")),
-            self.attestor.retry_at_ns().map(|at_ns| (at_ns, "ask for a signature again")),
+            retry_at_ns.map(|at_ns| (at_ns, "ask for a signature again")),
             acknowledge_at_ns.map(|at_ns| (at_ns, "seal an acknowledgement")),
+            self.wish_at_ns.map(|at_ns| (at_ns, "see to a deadline")),
+            self.day_at_ns.map(|at_ns| (at_ns, "begin the next day's attestation budget")),
         ];
         timers.into_iter().flatten().min()
     }
@@ -295,16 +356,33 @@ impl<S: Store> Engine<S> {
     }
 
     fn seal_if_due(&mut self, now: Now) {
-        let Some(own) = self.own.clone().filter(|_| self.is_live() && self.attestor.pending().is_none()) else {
+        self.day_at_ns = None;
+        let Some(time_ns) = self.clock.time_ns(now).filter(|_| self.is_live()) else { return };
+        if self.attestor.pending().is_none() && !self.seal(time_ns, now) {
             return;
-        };
+        }
+        // What was sealed within the budget is asked for once; asking again is a new cost.
+        if self.attestor.has_failed() && !self.spending.allows(false, time_ns) {
+            return self.wait_for_day(time_ns, now);
+        }
+        self.attestor.request(now, &mut self.journal);
+    }
+
+    /// Seals a checkpoint if there is a reason and the budget allows it. Whether it did.
+    fn seal(&mut self, time_ns: u64, now: Now) -> bool {
+        let Some(own) = self.own.clone() else { return false };
         let has_messages = self.outbound.values().any(|outbound| outbound.record.log.size() > outbound.record.sealed);
-        let may_acknowledge =
-            self.acknowledged_at_ns.is_none_or(|at_ns| now.mono_ns >= at_ns + ACKNOWLEDGE_INTERVAL_NS);
+        let acknowledge_at_ns = self.acknowledged_at_ns.map_or(0, |at_ns| at_ns + ACKNOWLEDGE_INTERVAL_NS);
+        let is_asked = self.owes_acknowledgement() || self.is_wished(time_ns);
+        let may_answer = is_asked && now.mono_ns >= acknowledge_at_ns;
+        if !has_messages && !may_answer {
+            return false;
+        }
+        if !self.spending.allows(!has_messages, time_ns) {
+            self.wait_for_day(time_ns, now);
+            return false;
+        }
         if !has_messages {
-            if !(self.owes_acknowledgement() && may_acknowledge) {
-                return;
-            }
             self.acknowledged_at_ns = Some(now.mono_ns);
         }
         let time_ns = self.clock.make_block(now);
@@ -312,8 +390,14 @@ impl<S: Store> Engine<S> {
         let heads =
             self.outbound.iter().filter_map(|(peer, outbound)| head(outbound, self.inbound.get(peer)?)).collect();
         self.attestor.seal(&own, &self.config.trust.domain, heads, &self.config.salt_secret, time_ns);
+        self.answer_wishes(time_ns);
         self.outbound.values_mut().for_each(Outbound::handle_sealed);
         self.inbound.values_mut().for_each(Inbound::handle_sealed);
+        true
+    }
+
+    fn wait_for_day(&mut self, time_ns: u64, now: Now) {
+        self.day_at_ns = self.spending.held_until_ns().map(|until_ns| clock_timer_ns(until_ns, time_ns, now));
     }
 
     fn check_failure(&self) -> Result<(), Stop> {

@@ -52,7 +52,7 @@ pub enum ReceiverFrame {
     } = 0x02,
 }
 
-/// From a lane's source to its destination. The value 0x12 (a wish for a checkpoint) is reserved.
+/// From a lane's source to its destination.
 #[derive(Debug, Clone, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
 #[borsh(use_discriminant = true)]
 #[repr(u8)]
@@ -65,6 +65,12 @@ pub enum SenderFrame {
         /// Number of messages of the lane.
         size: u64,
     } = 0x11,
+    /// Wishes for an attested head of the destination with at least this time: by then, a deadline
+    /// of this lane has passed, and it will say which messages it has expired.
+    Wish {
+        /// Nanoseconds since the Unix epoch.
+        time_ns: u64,
+    } = 0x12,
     /// What was sent up to a marked size, or just now, is attested. Without anything new, brings
     /// the source's newest view of the reverse lane.
     Release(Box<Release>) = 0x13,

@@ -1,5 +1,6 @@
 //! What a node is and does: `config.json` in its home.
 
+use queue::engine::{Budget, RETENTION_BYTES_MAX_DEFAULT, Settling};
 use queue::ids::{AccountId, ShardId};
 use queue::trust::{PublicKey, TrustRoot};
 use serde::{Deserialize, Serialize};
@@ -56,6 +57,45 @@ pub struct Config {
     /// Staging limit: most bytes of one peer that wait for their attestation. The same default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub staged_bytes_max: Option<u64>,
+    /// Deadline of messages that name none, in milliseconds from their enqueueing; no deadline if
+    /// left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deadline_default_ms: Option<u64>,
+    /// Bytes of acknowledged messages of one lane that are kept, to prove their delivery or expiry.
+    /// 64 MiB if left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retention_bytes_max: Option<u64>,
+    /// What attesting may cost; no bound if left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub budget: Option<BudgetConfig>,
+}
+
+/// What attesting may cost in one day (UTC).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct BudgetConfig {
+    /// Burnt gas, in gas units (10^12 = 1 Tgas).
+    pub gas_per_day: u64,
+    /// Deposits, in yoctoNEAR, as a decimal string.
+    #[serde(with = "queue::codec::u128_string")]
+    pub deposit_yocto_per_day: u128,
+}
+
+impl From<BudgetConfig> for Budget {
+    fn from(config: BudgetConfig) -> Self {
+        Budget { gas_per_day: config.gas_per_day, deposit_yocto_per_day: config.deposit_yocto_per_day }
+    }
+}
+
+impl Config {
+    /// What the engine is told about the settling of messages.
+    pub fn settling(&self) -> Settling {
+        Settling {
+            deadline_default_ms: self.deadline_default_ms,
+            retention_bytes_max: self.retention_bytes_max.unwrap_or(RETENTION_BYTES_MAX_DEFAULT),
+            ..Settling::default()
+        }
+    }
 }
 
 /// The default of limits on what one lane may have on the disk of `path`, in bytes.
@@ -117,6 +157,17 @@ mod tests {
         let config: Config = serde_json::from_str(SMALLEST).expect("complete");
         assert_eq!((config.backlog_bytes_max, config.staged_bytes_max), (None, None));
         assert!(config.lanes.closed.is_empty());
+        assert_eq!((config.settling(), config.budget), (Settling::default(), None));
+        let again: Config = serde_json::from_str(&serde_json::to_string(&config).expect("JSON")).expect("parses");
+        assert_eq!(again, config);
+    }
+
+    #[test]
+    fn a_budget_names_gas_and_deposit_for_a_day() {
+        let budget = r#""budget": {"gas_per_day": 5000000000000, "deposit_yocto_per_day": "100"}, "format""#;
+        let config: Config = serde_json::from_str(&SMALLEST.replace("\"format\"", budget)).expect("complete");
+        let expected = Budget { gas_per_day: 5_000_000_000_000, deposit_yocto_per_day: 100 };
+        assert_eq!(config.budget.map(Budget::from), Some(expected));
         let again: Config = serde_json::from_str(&serde_json::to_string(&config).expect("JSON")).expect("parses");
         assert_eq!(again, config);
     }

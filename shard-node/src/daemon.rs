@@ -128,6 +128,8 @@ impl Node {
             backlog_bytes_max: config.backlog_bytes_max.unwrap_or(lane_bytes_max),
             staged_bytes_max: config.staged_bytes_max.unwrap_or(lane_bytes_max),
             closed_lanes: config.lanes.closed.clone(),
+            settling: config.settling(),
+            budget: config.budget.map(Into::into),
         };
         let (driver, handle) = Driver::open(engine, store, channels)?;
         let driver_ended = spawn_driver(driver)?;
@@ -195,9 +197,9 @@ fn spawn_attestor(attestor: Attestor, outcomes: mpsc::Sender<AttestOutcome>) -> 
         while let Some(checkpoint) = checkpoints.recv().await {
             let hash = checkpoint.hash::<Native>();
             let height = checkpoint.height;
-            let result = attestor.attest(checkpoint).await;
-            tracing::debug!(height, attested = result.is_ok(), "asked for a signature");
-            if outcomes.send(AttestOutcome { checkpoint: hash, result }).await.is_err() {
+            let attempt = attestor.attest(checkpoint).await;
+            tracing::debug!(height, attested = attempt.result.is_ok(), "asked for a signature");
+            if outcomes.send(AttestOutcome { checkpoint: hash, attempt }).await.is_err() {
                 return;
             }
         }

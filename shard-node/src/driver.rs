@@ -14,7 +14,7 @@ pub use command::{
     SentMessage, WaitError,
 };
 
-use crate::near::{NearEvent, Signed};
+use crate::near::{Attempt, NearEvent};
 use crate::transport::{Link, PeerEvent};
 use clock::Clock;
 use command::Command;
@@ -22,7 +22,7 @@ use durability::{PendingReplies, SyncTimes};
 use queue::checkpoint::Checkpoint;
 use queue::contract::ShardView;
 use queue::digest::Hash;
-use queue::engine::{AttestFailure, Config, Engine, Output, Stop};
+use queue::engine::{Config, Engine, Output, Stop};
 use queue::ids::ShardId;
 use queue::store::{Store, StoreError};
 use std::collections::BTreeMap;
@@ -58,8 +58,8 @@ pub enum Request {
 pub struct AttestOutcome {
     /// The checkpoint's hash.
     pub checkpoint: Hash,
-    /// The signature, or why there is none.
-    pub result: Result<Signed, AttestFailure>,
+    /// The attempt to have it signed.
+    pub attempt: Attempt,
 }
 
 /// Where the driver's inputs come from, and where its requests go.

@@ -266,6 +266,9 @@ fn ensure_config(home: &Home, options: &Options, trust: &TrustRoot, owner: Accou
         lanes: LanesConfig::default(),
         backlog_bytes_max: None,
         staged_bytes_max: None,
+        deadline_default_ms: None,
+        retention_bytes_max: None,
+        budget: None,
     };
     home.write_config(&config)?;
     Ok(config)

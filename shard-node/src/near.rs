@@ -9,7 +9,7 @@ mod registration;
 mod transact;
 mod watcher;
 
-pub use attestor::{AttestGas, Attestor, Signed};
+pub use attestor::{Attempt, AttestGas, Attestor};
 pub use registration::{Registration, RegistrationError, Sponsor};
 pub use transact::{Actor, Outcome, TransactError, sign_transaction};
 pub use watcher::{NearEvent, Watcher, watch};

@@ -196,6 +196,8 @@ def sender_frame(value: dict) -> bytes:
             return u8(0x11) + u64(frame["size"])
         case {"begin": frame}:
             return u8(0x14) + u64(frame["size"])
+        case {"wish": frame}:
+            return u8(0x12) + u64(int(frame["time_ns"]))
         case {"release": frame}:
             return u8(0x13) + u64(frame["end"]) + head_proof(frame["head"]) + hashes(frame["consistency"])
     raise ValueError(f"unknown frame {value}")

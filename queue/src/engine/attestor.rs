@@ -37,6 +37,11 @@ impl Attestor {
         self.record.pending.as_ref().map(|sealed| &sealed.checkpoint)
     }
 
+    /// Whether an attempt for the pending checkpoint has failed.
+    pub(super) fn has_failed(&self) -> bool {
+        self.failures > 0
+    }
+
     pub(super) fn retry_at_ns(&self) -> Option<u64> {
         self.retry_at_ns
     }

@@ -38,11 +38,16 @@ impl Clock {
     /// The time of a block made now: max(previous block's, min(own clock, newest final NEAR block
     /// time + time measured since it was seen + 30 s)).
     pub(super) fn make_block(&mut self, now: Now) -> u64 {
-        let near = self.near.expect("callers make blocks only once a NEAR block was seen");
+        self.last_ns = self.time_ns(now).expect("callers make blocks only once a NEAR block was seen");
+        self.last_ns
+    }
+
+    /// The time that a block made now would have; none before a NEAR block was seen.
+    pub(super) fn time_ns(&self, now: Now) -> Option<u64> {
+        let near = self.near?;
         let since_seen_ns = now.mono_ns.saturating_sub(near.seen_mono_ns);
         let bound_ns = near.block_ns.saturating_add(since_seen_ns).saturating_add(CLOCK_AHEAD_NS_MAX);
-        self.last_ns = self.last_ns.max(now.unix_ns.min(bound_ns));
-        self.last_ns
+        Some(self.last_ns.max(now.unix_ns.min(bound_ns)))
     }
 }
 

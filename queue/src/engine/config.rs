@@ -1,5 +1,6 @@
 //! What an engine is told once, and the limits that it keeps.
 
+use super::io::EnqueueError;
 use crate::ids::ShardId;
 use crate::limits::MESSAGE_BYTES_MAX;
 use crate::salt::SaltSecret;
@@ -21,6 +22,72 @@ pub struct Config {
     pub staged_bytes_max: u64,
     /// Shards to and from which no lane is open.
     pub closed_lanes: BTreeSet<ShardId>,
+    /// What concerns the settling of messages.
+    pub settling: Settling,
+    /// What attesting may cost; without one there is no bound.
+    pub budget: Option<Budget>,
+}
+
+/// A lane's rules for deadlines, calls and proofs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Settling {
+    /// Deadline of messages that name none, in milliseconds from their enqueueing.
+    pub deadline_default_ms: Option<u64>,
+    /// Bytes of acknowledged messages of one lane that are kept, to prove their delivery or expiry.
+    pub retention_bytes_max: u64,
+    /// Call window: calls of one lane without a result above which enqueue takes no further ones.
+    pub call_window: usize,
+}
+
+/// Acknowledged messages that are kept unless configured otherwise, in bytes: a quarter of a million
+/// messages of 256 bytes.
+pub const RETENTION_BYTES_MAX_DEFAULT: u64 = 64 * 1024 * 1024;
+
+/// The call window unless configured otherwise: as many calls as a second brings at one for each
+/// millisecond, which is longer than most signatures take.
+pub const CALL_WINDOW_DEFAULT: usize = 1_024;
+
+impl Default for Settling {
+    fn default() -> Self {
+        Settling {
+            deadline_default_ms: None,
+            retention_bytes_max: RETENTION_BYTES_MAX_DEFAULT,
+            call_window: CALL_WINDOW_DEFAULT,
+        }
+    }
+}
+
+impl Settling {
+    /// The deadline of a message that names `deadline_ns` or none, enqueued at `time_ns` of the node's
+    /// clock.
+    pub(super) fn deadline_of(
+        &self,
+        deadline_ns: Option<u64>,
+        time_ns: Option<u64>,
+    ) -> Result<Option<u64>, EnqueueError> {
+        let deadline_ns = match (deadline_ns, self.deadline_default_ms) {
+            (Some(deadline_ns), _) => deadline_ns,
+            (None, None) => return Ok(None),
+            (None, Some(ms)) => {
+                let time_ns = time_ns.ok_or(EnqueueError::NoTime)?;
+                time_ns.saturating_add(ms.saturating_mul(1_000_000))
+            }
+        };
+        match time_ns {
+            Some(time_ns) if deadline_ns <= time_ns => Err(EnqueueError::DeadlinePassed { deadline_ns, time_ns }),
+            _ => Ok(Some(deadline_ns)),
+        }
+    }
+}
+
+/// What attesting may cost in one day of the node's block time. What is under way when it runs out is
+/// seen through; only acknowledging stops at nine tenths of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Budget {
+    /// Burnt gas, in gas units (10^12 = 1 Tgas).
+    pub gas_per_day: u64,
+    /// Deposits, in yoctoNEAR.
+    pub deposit_yocto_per_day: u128,
 }
 
 /// The store's layout of keys and records; see `specs/store.md`.

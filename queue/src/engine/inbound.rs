@@ -6,6 +6,7 @@ use super::records::{
     INBOX_SIZE, InboundRecord, InboxRecord, MarkRecord, StagedRecord, StagedRun, inbound_key, inbox_key,
 };
 use super::refusal::Refusal;
+use super::results::Judge;
 use super::staged::Staged;
 use super::tree::LaneTree;
 use crate::derivation::derive_public_key;
@@ -14,7 +15,7 @@ use crate::frame::{ReceiverFrame, Release, encode_frame};
 use crate::heads::Head;
 use crate::ids::{Lane, ShardId};
 use crate::log::{CompactRange, root_from_consistency};
-use crate::message::{Decision, MESSAGE_VERSION, Tombstone, decide};
+use crate::message::MESSAGE_VERSION;
 use crate::proof::{HeadProof, VerifiedHead};
 use crate::store::{Store, StoreError};
 use crate::trust::TrustRoot;
@@ -27,6 +28,9 @@ pub(super) struct Inbound {
     pub(super) dirty: bool,
     /// Why the lane waits for an upgrade of this software.
     pub(super) stopped: Option<String>,
+    /// The time that a checkpoint for the source should have reached, as it has wished on its
+    /// connection.
+    pub(super) wished_ns: Option<u64>,
     staged: Staged,
     session: Option<Session>,
 }
@@ -43,23 +47,22 @@ struct Session {
 /// A size of the lane that an attested head has released: the type is the proof.
 #[derive(Debug)]
 pub(super) struct Released {
-    head: VerifiedHead,
     proof: HeadProof,
     end: MarkRecord,
 }
 
 impl Released {
-    pub(super) fn head(&self) -> &Head {
-        self.head.head()
+    /// The source's verified head.
+    pub(super) fn proof(&self) -> &HeadProof {
+        &self.proof
     }
 }
 
 /// What delivering needs of the engine.
-pub(super) struct Delivery<'a, S> {
-    pub(super) store: &'a S,
+pub(super) struct Delivery<'a, 'b, S> {
     pub(super) journal: &'a mut Journal,
     pub(super) inbox_size: &'a mut u64,
-    pub(super) block_time_ns: u64,
+    pub(super) judge: &'a mut Judge<'b, S>,
 }
 
 impl Inbound {
@@ -73,7 +76,7 @@ impl Inbound {
 
     pub(super) fn from_record(record: InboundRecord, runs: VecDeque<StagedRun>) -> Self {
         let staged = Staged::new(record.staged.clone(), runs);
-        Inbound { record, dirty: false, stopped: None, staged, session: None }
+        Inbound { record, dirty: false, stopped: None, wished_ns: None, staged, session: None }
     }
 
     pub(super) fn peer(&self) -> &ShardId {
@@ -124,6 +127,7 @@ impl Inbound {
     /// The connection is gone, and with it the part of a message that it brought last.
     pub(super) fn handle_disconnected(&mut self) {
         self.session = None;
+        self.wished_ns = None;
         self.staged.forget_partial();
     }
 
@@ -167,6 +171,14 @@ impl Inbound {
         self.staged.handle_mark(&self.record.lane, size, journal)
     }
 
+    /// The source wishes for a checkpoint with at least this time. One wish stands at a time: a
+    /// newer one replaces it.
+    pub(super) fn handle_wish(&mut self, time_ns: u64) -> Result<(), Refusal> {
+        self.check_begun("a wish")?;
+        self.wished_ns = Some(time_ns);
+        Ok(())
+    }
+
     fn check_begun(&self, what: &str) -> Result<(), Refusal> {
         let begun = self.session.as_ref().is_some_and(|session| session.begun);
         if begun { Ok(()) } else { Err(Refusal::Peer(format!("sent {what} on a lane that has not begun"))) }
@@ -196,7 +208,7 @@ impl Inbound {
             let end = release.end;
             return Err(Refusal::Staged(format!("sent messages up to {end} that its attested head does not cover")));
         }
-        Ok(Released { head, proof: release.head, end })
+        Ok(Released { proof: release.head, end })
     }
 
     /// Checks a head's signature, and that it is about this lane.
@@ -227,9 +239,9 @@ impl Inbound {
     pub(super) fn deliver<S: Store>(
         &mut self,
         released: Released,
-        delivery: Delivery<'_, S>,
+        delivery: Delivery<'_, '_, S>,
     ) -> Result<(), StoreError> {
-        let Delivery { store, journal, inbox_size, block_time_ns } = delivery;
+        let Delivery { journal, inbox_size, judge } = delivery;
         let lane = self.record.lane.clone();
         let end = released.end;
         self.staged.close_run(&lane, journal);
@@ -244,11 +256,7 @@ impl Inbound {
         self.dirty = true;
         let turn = journal.open_turn();
         for run in self.staged.release(&lane, end.log.size(), journal) {
-            let tombstones = if block_time_ns < run.deadline_min_ns {
-                run.tombstones
-            } else {
-                decide_again(&run, &lane, store, journal, block_time_ns)?
-            };
+            let tombstones = judge.decide_run(&run, journal)?;
             let (first_nonce, count) = (run.first_nonce, run.end - run.first_nonce);
             *inbox_size += count;
             let lane = lane.clone();
@@ -290,35 +298,6 @@ impl Inbound {
 
 fn contradiction(what: String) -> Refusal {
     Refusal::Contradiction(Direction::Inbound, what)
-}
-
-/// Decides the messages of a run of which one may have expired.
-fn decide_again<S: Store>(
-    run: &StagedRun,
-    lane: &Lane,
-    store: &S,
-    journal: &Journal,
-    block_time_ns: u64,
-) -> Result<Vec<(u64, Tombstone)>, StoreError> {
-    let mut tombstones = Vec::new();
-    let mut judge = |nonce: u64, message: &[u8]| {
-        let known = run.tombstones.iter().find(|(buried, _)| *buried == nonce);
-        let decision = decide(message, &lane.source, &lane.destination, block_time_ns);
-        match (known, decision) {
-            (Some(known), _) => tombstones.push(*known),
-            (None, Ok(Decision::Bury(reason))) => tombstones.push((nonce, reason)),
-            (None, Ok(Decision::Deliver(_)) | Err(_)) => {}
-        }
-    };
-    if let Some(messages) = journal.appended(lane, run.first_nonce) {
-        (run.first_nonce..run.end).zip(messages.messages()).for_each(|(nonce, message)| judge(nonce, message));
-        return Ok(tombstones);
-    }
-    LaneTree { store, lane }.for_each(run.first_nonce, run.end, |nonce, message| {
-        judge(nonce, message);
-        Ok(())
-    })?;
-    Ok(tombstones)
 }
 
 /// The root at the head's sent size that follows from the staged root at the release's end.

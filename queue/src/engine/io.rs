@@ -1,9 +1,10 @@
 //! What goes into an engine and what comes out of it.
 
+use super::keys::IdempotencyKey;
 use crate::checkpoint::Checkpoint;
 use crate::ids::{AccountId, ShardId};
 use crate::limits::MESSAGE_BYTES_MAX;
-use crate::message::{Body, Tombstone};
+use crate::message::{Body, MessageError, Tombstone};
 use crate::store::{StoreError, TurnId};
 use serde::{Deserialize, Serialize};
 
@@ -36,8 +37,14 @@ pub struct Enqueue {
     pub sender: AccountId,
     /// The account that is spoken to.
     pub receiver: AccountId,
-    /// What is said; only [`Body::Data`] is taken so far.
+    /// What is said: data or a call.
     pub body: Body,
+    /// Runs only in a block with a smaller time, in nanoseconds since the Unix epoch; the lane's
+    /// default if left out.
+    pub deadline_ns: Option<u64>,
+    /// The caller's own name for the message: enqueued again under the same one, it is the same
+    /// message.
+    pub key: Option<IdempotencyKey>,
 }
 
 /// An enqueued message. It is accepted once its turn is durable.
@@ -54,9 +61,58 @@ pub struct Ticket {
 /// Why a message was not enqueued.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum EnqueueError {
-    /// Calls and results come from contracts, which this node doesn't run.
-    #[error("message kind {0} is not accepted: this node runs no contracts, send data")]
+    /// Results answer requests; nobody sends them on their own.
+    #[error("message kind {0} is not accepted: send data or a call")]
     Kind(&'static str),
+    /// The message breaks a rule of its kind.
+    #[error("the destination would bury the message: {0}")]
+    Malformed(MessageError),
+    /// The deadline has passed.
+    #[error(
+        "the deadline {deadline_ns} is not after {time_ns}, the time of a block made now: the message would expire unseen"
+    )]
+    DeadlinePassed {
+        /// The deadline, in nanoseconds since the Unix epoch.
+        deadline_ns: u64,
+        /// The time that a block made now would have.
+        time_ns: u64,
+    },
+    /// No final NEAR block was seen yet, so that a default deadline or a key has no time to count
+    /// from.
+    #[error("this node is starting: it has not yet seen a final NEAR block, and knows no time; is NEAR reachable?")]
+    NoTime,
+    /// The key stands for another message.
+    #[error(
+        "idempotency key {key} was used for another message, nonce {nonce} to {peer}: use a new key for a new message"
+    )]
+    KeyReused {
+        /// The key.
+        key: IdempotencyKey,
+        /// The other message's destination.
+        peer: ShardId,
+        /// Its nonce.
+        nonce: u64,
+    },
+    /// No room for another idempotency key.
+    #[error("{max} idempotency keys of the last 24 hours are kept, which is the limit: send without a key, or later", max = super::keys::KEYS_MAX)]
+    KeysFull,
+    /// The lane has as many calls without a result as its call window allows.
+    #[error(
+        "busy: {calls} calls to {peer} have no result yet, the call window is {call_window}; try again in {retry_ms} ms"
+    )]
+    CallWindow {
+        /// The destination.
+        peer: ShardId,
+        /// Calls without a result.
+        calls: usize,
+        /// The call window.
+        call_window: usize,
+        /// When to try again, in milliseconds.
+        retry_ms: u64,
+    },
+    /// The store failed: the node is about to stop.
+    #[error(transparent)]
+    Store(#[from] StoreError),
     /// The sender isn't an account of this shard.
     #[error("sender {sender} does not belong to shard {shard}: send as {shard} or an account below it")]
     Sender {
@@ -96,14 +152,14 @@ pub enum EnqueueError {
         /// Its encoded length.
         found: usize,
     },
-    /// The lane holds as much unacknowledged as its backlog limit allows.
+    /// The lane holds as many bytes of unacknowledged requests as its backlog limit allows.
     #[error(
         "busy: {backlog_bytes} bytes to {peer} are not yet acknowledged, the limit is {backlog_bytes_max}; try again in {retry_ms} ms"
     )]
     Busy {
         /// The destination.
         peer: ShardId,
-        /// Bytes not yet acknowledged.
+        /// Bytes of requests not yet acknowledged.
         backlog_bytes: u64,
         /// The backlog limit.
         backlog_bytes_max: u64,
@@ -148,6 +204,15 @@ pub struct PeerError {
     pub peer: ShardId,
     /// What it did.
     pub reason: String,
+}
+
+/// What an attempt to attest cost, whether or not it gave a signature.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct AttestCost {
+    /// Burnt gas, in gas units (10^12 = 1 Tgas).
+    pub gas: u64,
+    /// Deposits, in yoctoNEAR.
+    pub deposit_yocto: u128,
 }
 
 /// Why no signature came for a checkpoint.
@@ -226,6 +291,10 @@ pub struct Status {
     pub pending_height: Option<u64>,
     /// What attesting waits for, if anything.
     pub attesting: Option<String>,
+    /// When the attestation budget lets checkpoints be sealed again, in nanoseconds since the Unix
+    /// epoch, if it holds one back.
+    #[serde(default)]
+    pub budget_until_ns: Option<u64>,
     /// The lanes to other shards.
     pub outbound: Vec<OutboundStatus>,
     /// The lanes from other shards.
@@ -249,7 +318,13 @@ pub struct OutboundStatus {
     pub delivered: u64,
     /// Covered by an attested head of the destination.
     pub acknowledged: u64,
-    /// Bytes accepted and not yet acknowledged.
+    /// Settled, with all before it: it is known what became of them.
+    #[serde(default)]
+    pub settled: u64,
+    /// Calls without a result.
+    #[serde(default)]
+    pub calls: u64,
+    /// Bytes of requests accepted and not yet acknowledged.
     pub backlog_bytes: u64,
     /// Whether the destination is connected.
     pub connected: bool,

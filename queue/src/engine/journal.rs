@@ -1,5 +1,6 @@
 //! The open turn: what it will write, and the outputs that wait for it.
 
+use super::deadlines::LaneNotes;
 use super::io::Output;
 use super::records::{NODES_PER_ROW, NodeRecord, STORED_LEVEL_MIN, leaf_key, nodes_key};
 use crate::codec;
@@ -65,6 +66,11 @@ impl Journal {
         self.puts.insert(key, codec::encode(record));
     }
 
+    /// What the open turn writes under a key.
+    pub(super) fn pending(&self, key: &[u8]) -> Option<&[u8]> {
+        self.puts.get(key).map(Vec::as_slice)
+    }
+
     /// Removes a key, also one that the open turn has put.
     pub(super) fn delete(&mut self, key: Vec<u8>) {
         self.puts.remove(&key);
@@ -113,7 +119,16 @@ impl Journal {
     }
 
     /// Appends a message to a lane's log, by its leaf hash, with the tree nodes that it completes.
-    pub(super) fn append(&mut self, lane: &Lane, log: &mut CompactRange, bytes: &mut u64, leaf: Hash, message: &[u8]) {
+    /// `notes` has noted it.
+    pub(super) fn append(
+        &mut self,
+        lane: &Lane,
+        log: &mut CompactRange,
+        bytes: &mut u64,
+        leaf: Hash,
+        message: &[u8],
+        notes: &LaneNotes,
+    ) {
         let nonce = log.size();
         *bytes += stream_bytes(message);
         let bytes_end = *bytes;
@@ -125,7 +140,8 @@ impl Journal {
         appending.appended.messages.push(message);
         log.append_leaf::<Native>(leaf, |NodeId { level, index }, hash| {
             if level >= STORED_LEVEL_MIN {
-                appending.nodes.push(NodeRecord { level, index, hash, bytes_end });
+                let notes = notes.of_completed(level);
+                appending.nodes.push(NodeRecord { level, index, hash, bytes_end, notes });
             }
         });
     }
@@ -133,7 +149,7 @@ impl Journal {
     /// Appends what stands for a message that isn't kept: nothing, with the leaf hash of the whole.
     pub(super) fn append_hashed(&mut self, lane: &Lane, log: &mut CompactRange, bytes: &mut u64, leaf: Hash) {
         let key = leaf_key(lane, log.size());
-        self.append(lane, log, bytes, leaf, &[]);
+        self.append(lane, log, bytes, leaf, &[], &LaneNotes::default());
         self.put(key, &leaf);
     }
 

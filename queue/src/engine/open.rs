@@ -1,14 +1,17 @@
 //! Opening: what an engine finds in its store.
 
 use super::attestor::Attestor;
+use super::budget::Spending;
 use super::clock::Clock;
 use super::inbound::Inbound;
 use super::journal::Journal;
+use super::keys::Keys;
 use super::outbound::Outbound;
 use super::records::{
     ATTESTOR, AttestorRecord, BLOCK_TIME, HOME, HomeRecord, INBOUND, INBOX_SIZE, InboundRecord, OUTBOUND,
-    OutboundRecord, decode_record, read_record, staged_prefix,
+    OutboundRecord, SPENT, decode_record, read_record, settlement_key, staged_prefix,
 };
+use super::settlement::Settlement;
 use super::{Config, Engine, Now, STORE_FORMAT, Stop};
 use crate::store::{Store, StoreError};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -27,7 +30,9 @@ impl<S: Store> Engine<S> {
         let mut outbound = BTreeMap::new();
         for bytes in scan_all(&store, OUTBOUND)? {
             let record: OutboundRecord = decode_record("outbound lane", &bytes)?;
-            outbound.insert(record.lane.destination.clone(), Outbound::from_record(record));
+            let peer = record.lane.destination.clone();
+            let settlement = read_record(&store, "settlement", &settlement_key(&peer))?.unwrap_or_default();
+            outbound.insert(peer, Outbound::from_record(record, Settlement::from_record(settlement)));
         }
         let mut inbound = BTreeMap::new();
         for bytes in scan_all(&store, INBOUND)? {
@@ -39,7 +44,10 @@ impl<S: Store> Engine<S> {
             inbound.insert(record.lane.source.clone(), Inbound::from_record(record, runs));
         }
         let inbox_size = read_record(&store, "inbox size", INBOX_SIZE)?.unwrap_or(0);
+        let spent = read_record(&store, "spent budget", SPENT)?.unwrap_or_default();
         let mut engine = Engine {
+            spending: Spending::new(config.budget, spent),
+            keys: Keys::open(&store)?,
             config,
             store,
             failure: None,
@@ -54,6 +62,9 @@ impl<S: Store> Engine<S> {
             resumed: false,
             fetch_tip_at_ns: Some(now.mono_ns),
             acknowledged_at_ns: None,
+            wish_at_ns: None,
+            committed_at_ns: block_time_ns,
+            day_at_ns: None,
         };
         engine.handle_timeout(now);
         Ok(engine)

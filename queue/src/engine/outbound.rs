@@ -5,6 +5,7 @@ use super::io::{Direction, EnqueueError, Output};
 use super::journal::Journal;
 use super::records::{OutboundRecord, outbound_key};
 use super::refusal::Refusal;
+use super::settlement::{Note, NoteKind, Settlement};
 use super::tree::{LaneTree, prune_point};
 use crate::digest::{Hash, Native, empty_root, leaf};
 use crate::frame::{DATA_BYTES_MAX, Release, SenderFrame, encode_frame};
@@ -13,7 +14,7 @@ use crate::ids::{Lane, ShardId};
 use crate::log::CompactRange;
 use crate::proof::HeadProof;
 use crate::store::{Store, StoreError};
-use crate::stream::Stream;
+use crate::stream::{Stream, stream_bytes};
 use std::collections::VecDeque;
 
 /// Invariant: `record` is in the store or `dirty`.
@@ -23,6 +24,11 @@ pub(super) struct Outbound {
     pub(super) dirty: bool,
     /// Size that the destination holds verified and durably, as it says itself.
     pub(super) delivered: u64,
+    /// What became of the lane's messages.
+    pub(super) settlement: Settlement,
+    /// Whether the next attested head is told to the destination even if it has no news but its
+    /// time, as was wished.
+    pub(super) tells_time: bool,
     session: Option<Session>,
 }
 
@@ -62,19 +68,28 @@ impl Outbound {
             head: None,
             frozen: None,
         };
-        Outbound { record, dirty: false, delivered: 0, session: None }
+        Outbound::from_record(record, Settlement::default())
     }
 
-    pub(super) fn from_record(record: OutboundRecord) -> Self {
-        Outbound { delivered: record.acknowledged, record, dirty: false, session: None }
+    pub(super) fn from_record(record: OutboundRecord, settlement: Settlement) -> Self {
+        let delivered = record.acknowledged;
+        Outbound { record, dirty: false, delivered, settlement, tells_time: false, session: None }
     }
 
     pub(super) fn peer(&self) -> &ShardId {
         &self.record.lane.destination
     }
 
+    /// Bytes of requests not yet acknowledged: results take no room.
     pub(super) fn backlog_bytes(&self) -> u64 {
-        self.record.bytes - self.record.acknowledged_bytes
+        let settlement = &self.settlement.record;
+        let results = settlement.notes.result_bytes - settlement.acknowledged_result_bytes;
+        self.record.bytes - self.record.acknowledged_bytes - results
+    }
+
+    /// Whether the destination has opened the lane's stream.
+    pub(super) fn is_open(&self) -> bool {
+        self.session.is_some()
     }
 
     /// Whether the lane takes a message of `bytes` more.
@@ -94,12 +109,23 @@ impl Outbound {
         Ok(())
     }
 
+    /// Whether the call window takes another message of this kind.
+    pub(super) fn check_call_window(&self, kind: NoteKind, call_window: usize) -> Result<(), EnqueueError> {
+        let calls = self.settlement.record.open_calls.len();
+        if kind == NoteKind::Call && calls >= call_window {
+            let peer = self.peer().clone();
+            return Err(EnqueueError::CallWindow { peer, calls, call_window, retry_ms: BUSY_RETRY_MS });
+        }
+        Ok(())
+    }
+
     /// Appends an encoded message and gives its nonce.
-    pub(super) fn enqueue(&mut self, message: &[u8], journal: &mut Journal) -> u64 {
+    pub(super) fn enqueue(&mut self, message: &[u8], note: Note, journal: &mut Journal) -> u64 {
         let record = &mut self.record;
         let nonce = record.log.size();
         let leaf = leaf::<Native>(message);
-        journal.append(&record.lane, &mut record.log, &mut record.bytes, leaf, message);
+        let notes = self.settlement.note(nonce, note, stream_bytes(message));
+        journal.append(&record.lane, &mut record.log, &mut record.bytes, leaf, message, notes);
         self.dirty = true;
         nonce
     }
@@ -115,7 +141,8 @@ impl Outbound {
     /// worth keeping, nor telling.
     pub(super) fn handle_attested(&mut self, head: HeadProof) {
         let sizes = |proof: &HeadProof| (proof.head.sent_size, proof.head.received_size);
-        if self.record.head.as_ref().map(sizes) == Some(sizes(&head)) {
+        let tells_time = std::mem::take(&mut self.tells_time);
+        if self.record.head.as_ref().map(sizes) == Some(sizes(&head)) && !tells_time {
             return;
         }
         self.record.attested = head.head.sent_size;
@@ -182,16 +209,12 @@ impl Outbound {
 
     /// The connection is gone.
     pub(super) fn handle_disconnected(&mut self) {
+        self.settlement.wished_ns = None;
         self.session = None;
     }
 
     /// What an attested head of the destination says to have received.
-    pub(super) fn handle_peer_head<S: Store>(
-        &mut self,
-        head: &Head,
-        store: &S,
-        journal: &mut Journal,
-    ) -> Result<(), Refusal> {
+    pub(super) fn handle_peer_head<S: Store>(&mut self, head: &Head, store: &S) -> Result<(), Refusal> {
         let contradiction = |what: String| Refusal::Contradiction(Direction::Outbound, what);
         let (size, known) = (head.received_size, self.record.acknowledged);
         if size < known {
@@ -208,14 +231,14 @@ impl Outbound {
         }
         if size > known {
             let tree = LaneTree { store, lane: &self.record.lane };
+            let has_results = self.settlement.record.notes.result_bytes > 0;
+            let result_bytes = if has_results { tree.result_bytes_at(size)? } else { 0 };
+            self.settlement.handle_acknowledged(result_bytes);
             self.record.acknowledged_bytes = tree.bytes_at(size)?;
             self.record.acknowledged = size;
             self.record.acknowledged_root = expected;
             self.delivered = self.delivered.max(size);
             self.dirty = true;
-            if prune_point(size) > prune_point(known) {
-                journal.prune(&self.record.lane, prune_point(size));
-            }
         }
         Ok(())
     }
@@ -302,6 +325,7 @@ impl Outbound {
 
     /// Writes the record if it changed.
     pub(super) fn flush(&mut self, journal: &mut Journal) {
+        self.settlement.flush(&self.record.lane, journal);
         if std::mem::take(&mut self.dirty) {
             journal.put(outbound_key(&self.record.lane.destination), &self.record);
         }

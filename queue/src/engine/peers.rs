@@ -1,10 +1,11 @@
 //! Peers: connections come and go, frames come in, and what is wrong with them is settled.
 
 use super::config::{STAGED_SLACK_BYTES, flight_bytes_max};
-use super::inbound::Delivery;
+use super::inbound::{Delivery, Released};
 use super::outbound::Held;
 use super::records::{BLOCK_TIME, evidence_key};
 use super::refusal::Refusal;
+use super::results::Judge;
 use super::{Direction, Engine, Now, PeerError};
 use crate::frame::{ReceiverFrame, Release, SenderFrame, data_bytes, decode_frame};
 use crate::ids::ShardId;
@@ -112,6 +113,7 @@ impl<S: Store> Engine<S> {
             SenderFrame::Begin { size } => inbound.handle_begin(size, &self.store, journal),
             SenderFrame::Data(bytes) => self.data(peer, &bytes),
             SenderFrame::Mark { size } => inbound.handle_mark(size, journal),
+            SenderFrame::Wish { time_ns } => inbound.handle_wish(time_ns),
         }
     }
 
@@ -122,9 +124,7 @@ impl<S: Store> Engine<S> {
     }
 
     fn release(&mut self, peer: &ShardId, release: Release, now: Now) -> Result<(), Refusal> {
-        let (Some(inbound), Some(outbound)) = (self.inbound.get_mut(peer), self.outbound.get_mut(peer)) else {
-            return Err(no_lane());
-        };
+        let inbound = self.inbound.get_mut(peer).ok_or_else(no_lane)?;
         let released = match inbound.verify_release(release, &self.config.trust) {
             Err(Refusal::Staged(reason)) => {
                 inbound.drop_staged(&self.store, &mut self.journal)?;
@@ -132,21 +132,41 @@ impl<S: Store> Engine<S> {
             }
             verified => verified?,
         };
-        let acknowledged = outbound.handle_peer_head(released.head(), &self.store, &mut self.journal);
+        let acknowledged = self.acknowledged(peer, released.proof());
+        let delivered = self.deliver(peer, released, now);
+        delivered.and(acknowledged)
+    }
+
+    fn deliver(&mut self, peer: &ShardId, released: Released, now: Now) -> Result<(), Refusal> {
         let block_time_ns = self.clock.make_block(now);
         self.journal.put(BLOCK_TIME.to_vec(), &block_time_ns);
-        let (store, journal, inbox_size) = (&self.store, &mut self.journal, &mut self.inbox_size);
-        inbound.deliver(released, Delivery { store, journal, inbox_size, block_time_ns })?;
-        acknowledged
+        let (Some(inbound), Some(outbound)) = (self.inbound.get_mut(peer), self.outbound.get(peer)) else {
+            return Err(no_lane());
+        };
+        let lane = inbound.record.lane.clone();
+        let mut judge = Judge::new(&self.store, &lane, outbound, block_time_ns);
+        let (journal, inbox_size) = (&mut self.journal, &mut self.inbox_size);
+        inbound.deliver(released, Delivery { journal, inbox_size, judge: &mut judge })?;
+        let verdicts = judge.finish();
+        self.apply_verdicts(peer, verdicts)
+    }
+
+    /// What a verified head of the peer says to have received.
+    fn acknowledged(&mut self, peer: &ShardId, head: &HeadProof) -> Result<(), Refusal> {
+        let (Some(inbound), Some(outbound)) = (self.inbound.get(peer), self.outbound.get_mut(peer)) else {
+            return Err(no_lane());
+        };
+        outbound.handle_peer_head(&head.head, &self.store)?;
+        outbound.note_head(inbound.record.head.as_ref(), head, &self.store)?;
+        outbound.prune(self.config.settling.retention_bytes_max, &self.store, &mut self.journal)?;
+        Ok(())
     }
 
     /// A head that came on a frozen lane: what it says to have received holds all the same.
     fn acknowledge(&mut self, peer: &ShardId, head: HeadProof) -> Result<(), Refusal> {
-        let (Some(inbound), Some(outbound)) = (self.inbound.get_mut(peer), self.outbound.get_mut(peer)) else {
-            return Err(no_lane());
-        };
-        let head = inbound.verify_head(head, &self.config.trust)?;
-        outbound.handle_peer_head(head.head(), &self.store, &mut self.journal)
+        let inbound = self.inbound.get(peer).ok_or_else(no_lane)?;
+        inbound.verify_head(head.clone(), &self.config.trust)?;
+        self.acknowledged(peer, &head)
     }
 
     /// Turns what was wrong with a frame into what follows from it.

@@ -19,6 +19,7 @@ impl<S: Store> Engine<S> {
             attested_height: self.attestor.record.attested.as_ref().map(|checkpoint| checkpoint.height),
             pending_height: self.attestor.pending().map(|checkpoint| checkpoint.height),
             attesting: self.attestor.waiting_for(),
+            budget_until_ns: self.spending.held_until_ns(),
             outbound: self.outbound.values().map(|outbound| self.outbound_status(outbound)).collect(),
             inbound: self.inbound.values().map(|inbound| self.inbound_status(inbound)).collect(),
             inbox_size: self.inbox_size,
@@ -94,6 +95,8 @@ impl<S: Store> Engine<S> {
             attested: record.attested,
             delivered: outbound.delivered,
             acknowledged: record.acknowledged,
+            settled: outbound.settlement.settled(),
+            calls: u64::try_from(outbound.settlement.record.open_calls.len()).expect("a length fits 64 bits"),
             backlog_bytes: outbound.backlog_bytes(),
             connected,
             waiting_for: self.outbound_waits_for(outbound, connected),
@@ -144,6 +147,9 @@ impl<S: Store> Engine<S> {
         if !self.clock.is_set() {
             return Some("a final NEAR block, to know the time".to_owned());
         }
-        self.attestor.waiting_for()
+        self.attestor.waiting_for().or_else(|| {
+            let until_ns = self.spending.held_until_ns()?;
+            Some(format!("the attestation budget of the next day, which begins at {until_ns} ns"))
+        })
     }
 }

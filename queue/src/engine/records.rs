@@ -2,6 +2,7 @@
 //!
 //! Numbers in keys are big-endian, so that keys sort as their numbers do.
 
+use super::deadlines::{LaneNotes, NodeNotes};
 use crate::checkpoint::Checkpoint;
 use crate::codec;
 use crate::digest::Hash;
@@ -10,8 +11,9 @@ use crate::ids::{BridgeDomain, Lane, ShardId};
 use crate::log::CompactRange;
 use crate::message::{Decision, MessageError, Tombstone};
 use crate::proof::HeadProof;
-use crate::store::{Store, StoreError};
+use crate::store::{Store, StoreError, TurnId};
 use borsh::{BorshDeserialize, BorshSerialize};
+use std::collections::BTreeMap;
 
 /// Subtrees from this level up are stored; smaller ones are hashed again from at most 64 messages.
 pub(super) const STORED_LEVEL_MIN: u32 = 6;
@@ -37,6 +39,14 @@ pub(super) const INBOX: &[u8] = b"inbox/";
 pub(super) const OUTBOUND: &[u8] = b"outbound/";
 /// Prefix of [`InboundRecord`]s.
 pub(super) const INBOUND: &[u8] = b"inbound/";
+/// Key of [`SpentRecord`].
+pub(super) const SPENT: &[u8] = b"spent";
+/// Prefix of [`KeyRecord`]s.
+pub(super) const KEY: &[u8] = b"key/";
+/// Prefix of idempotency keys in the order of their times.
+pub(super) const KEY_TIME: &[u8] = b"key-time/";
+/// Key of the number of idempotency keys, a `u64`.
+pub(super) const KEY_COUNT: &[u8] = b"key-count";
 
 /// Whose home this is.
 #[derive(Debug, Clone, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
@@ -131,6 +141,8 @@ pub(super) struct StagedRun {
     pub(super) tombstones: Vec<(u64, Tombstone)>,
     /// The first message of a version that this software doesn't know.
     pub(super) stops_at: Option<u64>,
+    /// Whether there are results, which are settled by the time of their release.
+    pub(super) has_results: bool,
 }
 
 impl NodeRecord {
@@ -143,7 +155,7 @@ impl NodeRecord {
 impl StagedRun {
     pub(super) fn new(first_nonce: u64) -> Self {
         let (deadline_min_ns, tombstones) = (u64::MAX, Vec::new());
-        StagedRun { first_nonce, end: first_nonce, deadline_min_ns, tombstones, stops_at: None }
+        StagedRun { first_nonce, end: first_nonce, deadline_min_ns, tombstones, stops_at: None, has_results: false }
     }
 
     pub(super) fn note_deadline(&mut self, deadline_ns: Option<u64>) {
@@ -153,7 +165,10 @@ impl StagedRun {
     /// Notes what was decided about a message for a block at time 0.
     pub(super) fn note(&mut self, nonce: u64, decision: Result<Decision, MessageError>) {
         match decision {
-            Ok(Decision::Deliver(message)) => self.note_deadline(message.deadline_ns),
+            Ok(Decision::Deliver(message)) => {
+                self.has_results |= message.is_result();
+                self.note_deadline(message.request_deadline_ns());
+            }
             // By the time of its release it may have expired instead.
             Ok(Decision::Bury(Tombstone::NoContracts | Tombstone::Expired)) => self.deadline_min_ns = 0,
             Ok(Decision::Bury(reason)) => self.tombstones.push((nonce, reason)),
@@ -184,6 +199,75 @@ pub(super) struct NodeRecord {
     pub(super) index: u64,
     pub(super) hash: Hash,
     pub(super) bytes_end: u64,
+    pub(super) notes: NodeNotes,
+}
+
+/// How far the messages of a lane to another shard are settled.
+///
+/// Invariant: `reached` is at most what the peer has acknowledged, `pruned` too.
+#[derive(Debug, Clone, PartialEq, Eq, Default, BorshSerialize, BorshDeserialize)]
+pub(super) struct SettlementRecord {
+    pub(super) notes: LaneNotes,
+    /// Bytes of results among what the peer has acknowledged.
+    pub(super) acknowledged_result_bytes: u64,
+    /// All messages below were decided, and the tombstones for them have arrived.
+    pub(super) reached: u64,
+    /// Received and sent sizes of heads of the peer that the reverse lane has not reached: the first
+    /// one, and the newest.
+    pub(super) ahead: Vec<(u64, u64)>,
+    /// Calls without a result, with their deadlines (`u64::MAX` for none); as many as the call
+    /// window.
+    pub(super) open_calls: BTreeMap<u64, u64>,
+    /// Messages below are not kept.
+    pub(super) pruned: u64,
+}
+
+/// The result that settled a request.
+#[derive(Debug, Clone, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+pub(super) struct OutcomeRecord {
+    /// Its nonce in the reverse lane.
+    pub(super) result_nonce: u64,
+    pub(super) outcome: OutcomeKind,
+}
+
+/// A result without what it returned, which stands in the inbox.
+#[derive(Debug, Clone, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+#[borsh(use_discriminant = true)]
+#[repr(u8)]
+pub(super) enum OutcomeKind {
+    Success = 0,
+    Failure = 1,
+    Tombstone(Tombstone) = 2,
+}
+
+/// Two consecutive heads of a peer, between which it went past messages `begin` to the row's end;
+/// each is kept if it proves something that no newer head does.
+#[derive(Debug, Clone, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+pub(super) struct HeadRow {
+    pub(super) begin: u64,
+    /// Proves that some of them expired before they were received.
+    pub(super) before: Option<HeadProof>,
+    /// Proves that some of them were received before their deadlines.
+    pub(super) after: Option<HeadProof>,
+}
+
+/// An idempotency key, and the message that was accepted under it.
+#[derive(Debug, Clone, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+pub(super) struct KeyRecord {
+    pub(super) peer: ShardId,
+    pub(super) nonce: u64,
+    pub(super) turn: TurnId,
+    /// Leaf hash of the request without salt and deadline.
+    pub(super) content: Hash,
+}
+
+/// What attesting has cost on one day of the node's block time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, BorshSerialize, BorshDeserialize)]
+pub(super) struct SpentRecord {
+    /// Days since the Unix epoch.
+    pub(super) day: u64,
+    pub(super) gas: u64,
+    pub(super) deposit_yocto: u128,
 }
 
 pub(super) fn outbound_key(peer: &ShardId) -> Vec<u8> {
@@ -200,12 +284,37 @@ pub(super) fn evidence_key(lane: &Lane) -> Vec<u8> {
 
 /// Key of the [`StagedRun`] that ends at a nonce.
 pub(super) fn staged_key(lane: &Lane, end: u64) -> Vec<u8> {
-    [&staged_prefix(lane)[..], &end.to_be_bytes()].concat()
+    numbered(b"staged/", lane, Some(end))
 }
 
 /// How the keys of a lane's staged runs begin.
 pub(super) fn staged_prefix(lane: &Lane) -> Vec<u8> {
-    [&b"staged/"[..], &codec::encode(lane)].concat()
+    numbered(b"staged/", lane, None)
+}
+
+/// Key of what shows that a peer says to have run a request that it attested to be expired: the
+/// nonce of the result, and the head.
+pub(super) fn expiry_evidence_key(lane: &Lane, request_nonce: u64) -> Vec<u8> {
+    numbered(b"evidence/", lane, Some(request_nonce))
+}
+
+pub(super) fn settlement_key(peer: &ShardId) -> Vec<u8> {
+    [&b"settlement/"[..], peer.as_str().as_bytes()].concat()
+}
+
+/// Key of the [`OutcomeRecord`] of a request; without a nonce, what the keys of the lane begin with.
+pub(super) fn outcome_key(lane: &Lane, nonce: impl Into<Option<u64>>) -> Vec<u8> {
+    numbered(b"outcome/", lane, nonce.into())
+}
+
+/// Key of the [`HeadRow`] that ends at a nonce; without one, what the keys of the lane begin with.
+pub(super) fn head_row_key(lane: &Lane, end: Option<u64>) -> Vec<u8> {
+    numbered(b"peer-heads/", lane, end)
+}
+
+fn numbered(prefix: &[u8], lane: &Lane, number: Option<u64>) -> Vec<u8> {
+    let number = number.map(u64::to_be_bytes);
+    [prefix, &codec::encode(lane), number.as_ref().map_or(&[][..], |digits| &digits[..])].concat()
 }
 
 pub(super) fn inbox_key(end: u64) -> Vec<u8> {

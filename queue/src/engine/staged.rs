@@ -1,5 +1,6 @@
 //! What has arrived of a lane ahead of its release: durable, and worth nothing yet.
 
+use super::deadlines::LaneNotes;
 use super::journal::Journal;
 use super::records::{MarkRecord, StagedRecord, StagedRun, staged_key};
 use super::refusal::Refusal;
@@ -131,7 +132,8 @@ impl Staged {
             None => run.note(nonce, decide(message, &lane.source, &lane.destination, 0)),
         }
         let record = &mut self.record;
-        journal.append(lane, &mut record.log, &mut record.bytes, leaf::<Native>(message), message);
+        let notes = LaneNotes::default();
+        journal.append(lane, &mut record.log, &mut record.bytes, leaf::<Native>(message), message, &notes);
     }
 
     /// A message above the limit: its place is kept, and its leaf hash.

@@ -5,6 +5,8 @@
 
 mod adversaries;
 mod ahead;
+mod limits;
+mod settlement;
 mod world;
 
 use super::records::HOME;
@@ -111,8 +113,9 @@ fn a_full_backlog_answers_busy_and_room_comes_back_with_the_acknowledgement() {
 fn enqueue_refuses_by_name_what_no_destination_would_take() {
     let mut world = World::new(CrashPlan::Prompt);
     let mut refused = |sender: &str, receiver: &str, body: Body| {
-        let request = Enqueue { sender: sender.parse().unwrap(), receiver: receiver.parse().unwrap(), body };
-        world.engine_mut("alpha").handle_enqueue(request).unwrap_err().to_string()
+        let (sender, receiver) = (sender.parse().unwrap(), receiver.parse().unwrap());
+        let request = Enqueue { sender, receiver, body, deadline_ns: None, key: None };
+        world.enqueue("alpha", request).unwrap_err().to_string()
     };
     let data = || Body::Data(Vec::new());
     assert!(refused("eve.beta", "bob.beta", data()).contains("does not belong to shard alpha"));
@@ -201,8 +204,8 @@ fn of_two_running_copies_of_a_home_the_one_whose_checkpoint_is_rejected_stops() 
     world.run();
 
     let body = Body::Data(b"of the copy".to_vec());
-    let request = Enqueue { sender: "alpha".parse().unwrap(), receiver: "beta".parse().unwrap(), body };
-    copy.handle_enqueue(request).unwrap();
+    let (sender, receiver) = ("alpha".parse().unwrap(), "beta".parse().unwrap());
+    copy.handle_enqueue(Enqueue { sender, receiver, body, deadline_ns: None, key: None }, world.now()).unwrap();
     let mut rejected = false;
     let mut stopped = None;
     while stopped.is_none() {
@@ -211,7 +214,7 @@ fn of_two_running_copies_of_a_home_the_one_whose_checkpoint_is_rejected_stops() 
         match copy.poll_output().expect("the copy learns that it is not the newest") {
             Output::Attest(checkpoint) => {
                 let taken = Err(AttestFailure::Rejected("the height is taken".to_owned()));
-                copy.handle_attest_result(checkpoint.hash::<Native>(), taken, world.now());
+                copy.handle_attest_result(checkpoint.hash::<Native>(), taken, AttestCost::default(), world.now());
                 rejected = true;
             }
             Output::FetchTip if rejected => stopped = copy.handle_tip(world.tip("alpha"), world.now()).err(),

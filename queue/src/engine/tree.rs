@@ -71,7 +71,7 @@ impl<S: Store> LaneTree<'_, S> {
         Ok(kept.unwrap_or_else(|| leaf::<Native>(message)))
     }
 
-    fn stored(&self, id: NodeId) -> Result<NodeRecord, StoreError> {
+    pub(super) fn stored(&self, id: NodeId) -> Result<NodeRecord, StoreError> {
         let completed = (id.index + 1) << id.level;
         let from = nodes_key(self.lane, completed);
         let row = self.store.scan(&nodes_prefix(self.lane), &from, 1)?.pop();

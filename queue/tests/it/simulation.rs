@@ -21,8 +21,25 @@ proptest! {
             world.step();
         }
         world.calm_down();
-        world.assert_all_is_delivered_and_acknowledged();
+        world.ask_for_all_outcomes();
+        world.assert_all_is_settled_alike_on_both_sides();
     }
+}
+
+#[test]
+fn some_schedules_expire_messages_and_some_deliver_them_before_their_deadlines() {
+    let mut expired = 0;
+    for seed in 0..8 {
+        let mut world = World::new(seed, &["alpha", "beta"]);
+        for _ in 0..1500 {
+            world.step();
+        }
+        world.calm_down();
+        world.ask_for_all_outcomes();
+        world.assert_all_is_settled_alike_on_both_sides();
+        expired += world.expired();
+    }
+    assert!(expired > 20, "only {expired} messages expired: the deadlines are too long to show anything");
 }
 
 #[test]

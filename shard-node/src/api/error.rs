@@ -55,11 +55,20 @@ impl From<EnqueueError> for Failure {
             EnqueueError::Frozen { .. } => (StatusCode::CONFLICT, "lane_frozen"),
             EnqueueError::TooLarge { .. } => (StatusCode::PAYLOAD_TOO_LARGE, "too_large"),
             EnqueueError::Busy { .. } => (StatusCode::TOO_MANY_REQUESTS, "busy"),
+            EnqueueError::CallWindow { .. } => (StatusCode::TOO_MANY_REQUESTS, "call_window"),
+            EnqueueError::Malformed(_) => (StatusCode::BAD_REQUEST, "malformed"),
+            EnqueueError::DeadlinePassed { .. } => (StatusCode::BAD_REQUEST, "deadline_passed"),
+            EnqueueError::NoTime => (StatusCode::SERVICE_UNAVAILABLE, "starting"),
+            EnqueueError::KeyReused { .. } => (StatusCode::CONFLICT, "key_reused"),
+            EnqueueError::KeysFull => (StatusCode::TOO_MANY_REQUESTS, "keys_full"),
+            EnqueueError::Store(_) => (StatusCode::INTERNAL_SERVER_ERROR, "store_failed"),
         };
         let failure = Failure::new(status, code, &error);
         match error {
-            EnqueueError::Busy { retry_ms, .. } => failure.retry_in(retry_ms),
-            EnqueueError::Starting => failure.retry_in(RETRY_MS),
+            EnqueueError::Busy { retry_ms, .. } | EnqueueError::CallWindow { retry_ms, .. } => {
+                failure.retry_in(retry_ms)
+            }
+            EnqueueError::Starting | EnqueueError::NoTime => failure.retry_in(RETRY_MS),
             _ => failure,
         }
     }

@@ -1,13 +1,13 @@
 //! `GET /v1/inbox`: the messages that were delivered, in order.
 
 use super::error::Failure;
-use super::types::{InboxContent, InboxMessage, InboxQuery, InboxResponse};
+use super::types::{InboxContent, InboxMessage, InboxOutcome, InboxQuery, InboxResponse, InboxResult};
 use super::{ApiState, INBOX_MESSAGES_MAX, WAIT_MAX, closed};
 use crate::driver::{Delivered, InboxRange};
 use axum::Json;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Query, State};
-use queue::message::{Body, Message};
+use queue::message::{Body, Message, Outcome, RequestResult};
 use queue::store::StoreError;
 use std::time::Duration;
 
@@ -38,26 +38,37 @@ pub(super) async fn read(
 
 fn message(delivered: Delivered) -> Result<InboxMessage, Failure> {
     let Delivered { entry, durable_at_ns } = delivered;
-    let (message, tombstone) = match entry.content {
-        Ok(bytes) => (Some(content(&bytes)?), None),
-        Err(tombstone) => (None, Some(tombstone)),
-    };
-    Ok(InboxMessage {
+    let mut shown = InboxMessage {
         position: entry.position,
         peer: entry.peer,
         nonce: entry.nonce,
-        message,
-        tombstone,
+        message: None,
+        result: None,
+        tombstone: None,
         durable_at_ns,
-    })
+    };
+    let bytes = match entry.content {
+        Ok(bytes) => bytes,
+        Err(tombstone) => return Ok(InboxMessage { tombstone: Some(tombstone), ..shown }),
+    };
+    // Only what decodes is ever delivered, and no calls: anything else is damage.
+    let damaged = |reason: String| StoreError::Damaged(format!("a delivered message can't be read: {reason}"));
+    let message = Message::decode(&bytes).map_err(|error| damaged(error.to_string()))?;
+    let (sender, receiver) = (message.sender, message.receiver);
+    match message.body {
+        Body::Data(payload) => shown.message = Some(InboxContent { sender, receiver, payload }),
+        Body::Result(RequestResult { request_nonce, outcome }) => {
+            shown.result = Some(InboxResult { request_nonce, receiver, outcome: outcome_shown(outcome) });
+        }
+        Body::Call(_) => return Err(damaged("it is a call".to_owned()).into()),
+    }
+    Ok(shown)
 }
 
-/// Only well-formed data messages are ever delivered: anything else is damage.
-fn content(bytes: &[u8]) -> Result<InboxContent, Failure> {
-    let damaged = |reason: String| StoreError::Damaged(format!("a delivered message can't be read: {reason}"));
-    let message = Message::decode(bytes).map_err(|error| damaged(error.to_string()))?;
-    match message.body {
-        Body::Data(payload) => Ok(InboxContent { sender: message.sender, receiver: message.receiver, payload }),
-        other => Err(damaged(format!("its kind is {}", other.kind())).into()),
+fn outcome_shown(outcome: Outcome) -> InboxOutcome {
+    match outcome {
+        Outcome::Success(value) => InboxOutcome::Success { value },
+        Outcome::Failure(reason) => InboxOutcome::Failure { reason },
+        Outcome::Tombstone(reason) => InboxOutcome::Tombstone { reason },
     }
 }

@@ -49,6 +49,8 @@ async fn enqueue(state: &ApiState, messages: Vec<NewMessage>) -> Result<Vec<Resu
         sender: message.from.unwrap_or_else(|| own.clone()),
         receiver: message.to,
         body: Body::Data(message.payload),
+        deadline_ns: None,
+        key: None,
     };
     let requests: Vec<Enqueue> = messages.into_iter().map(request).collect();
     Ok(enqueue_knowing_new_shards(&state.driver, requests).await?)

@@ -116,9 +116,12 @@ pub struct InboxMessage {
     pub peer: ShardId,
     /// Its nonce in the lane.
     pub nonce: u64,
-    /// What it says, unless it is a tombstone.
+    /// What it says, if it is data.
     #[serde(flatten)]
     pub message: Option<InboxContent>,
+    /// What became of a message of this shard, if it is a result.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub result: Option<InboxResult>,
     /// Why its nonce was settled without it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tombstone: Option<Tombstone>,
@@ -137,6 +140,40 @@ pub struct InboxContent {
     /// The content, in base64.
     #[serde(rename = "payload_base64", with = "codec::base64_bytes")]
     pub payload: Vec<u8>,
+}
+
+/// A result: what became of message `request_nonce` of this shard's own lane to the peer.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct InboxResult {
+    /// The message's nonce.
+    pub request_nonce: u64,
+    /// The account that the result is for.
+    pub receiver: AccountId,
+    /// What became of it.
+    #[serde(flatten)]
+    pub outcome: InboxOutcome,
+}
+
+/// What became of a message.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "outcome")]
+pub enum InboxOutcome {
+    /// It ran.
+    Success {
+        /// What it returned, in base64.
+        #[serde(rename = "value_base64", with = "codec::base64_bytes")]
+        value: Vec<u8>,
+    },
+    /// It did not happen.
+    Failure {
+        /// Why, for people.
+        reason: String,
+    },
+    /// It was never run, and never will be.
+    Tombstone {
+        /// Why.
+        reason: Tombstone,
+    },
 }
 
 /// Query of `GET /v1/lanes/{peer}/wait`.

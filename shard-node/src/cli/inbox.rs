@@ -3,7 +3,7 @@
 use super::Output;
 use super::output::printable;
 use crate::api::INBOX_MESSAGES_MAX;
-use crate::api::types::{InboxMessage, InboxQuery, InboxResponse};
+use crate::api::types::{InboxMessage, InboxOutcome, InboxQuery, InboxResponse, InboxResult};
 use crate::client::Client;
 use crate::home::Home;
 use clap::Args;
@@ -60,14 +60,22 @@ pub(super) async fn run(args: InboxArgs, output: &Output) -> anyhow::Result<Exit
 }
 
 fn line(entry: &InboxMessage) -> String {
-    let InboxMessage { position, peer, nonce, message, tombstone, .. } = entry;
-    match message {
-        Some(content) => {
+    let InboxMessage { position, peer, nonce, message, result, tombstone, .. } = entry;
+    match (message, result) {
+        (Some(content), _) => {
             let text = printable(&content.payload);
             format!("{position}\t{peer}#{nonce}\t{} → {}\t{text}", content.sender, content.receiver)
         }
-        None => {
-            let reason = tombstone.map_or_else(|| "unknown".to_owned(), |tombstone| format!("{tombstone:?}"));
+        (None, Some(InboxResult { request_nonce, receiver, outcome })) => {
+            let what = match outcome {
+                InboxOutcome::Success { value } => format!("ran: {}", printable(value)),
+                InboxOutcome::Failure { reason } => format!("failed: {}", printable(reason.as_bytes())),
+                InboxOutcome::Tombstone { reason } => format!("never ran: {reason}"),
+            };
+            format!("{position}\t{peer}#{nonce}\tresult for {receiver}\tmessage {request_nonce} to {peer} {what}")
+        }
+        (None, None) => {
+            let reason = tombstone.map_or_else(|| "unknown".to_owned(), |tombstone| tombstone.to_string());
             format!("{position}\t{peer}#{nonce}\tnot delivered: {reason}")
         }
     }

@@ -59,10 +59,12 @@ fn checkpoints(engine: &Status) -> String {
 }
 
 fn outbound(lane: &OutboundStatus) -> String {
-    let OutboundStatus { accepted, sealed, attested, delivered, acknowledged, backlog_bytes, connected, .. } = lane;
+    let OutboundStatus {
+        accepted, sealed, attested, delivered, acknowledged, settled, backlog_bytes, connected, ..
+    } = lane;
     format!(
         "accepted {accepted}, sealed {sealed}, attested {attested}, delivered {delivered}, acknowledged {acknowledged}, \
-         backlog {backlog_bytes} bytes{}{}",
+         settled {settled}, backlog {backlog_bytes} bytes{}{}",
         connection(*connected),
         waits(lane.waiting_for.as_deref(), lane.frozen.as_deref()),
     )

@@ -56,7 +56,7 @@ pub async fn forge(
     let (message, log) = one_message(&alpha, receiver, text)?;
     let (checkpoint, head) = checkpoint_over(&trust, &alpha, &log, &client).await?;
     let attestor = Attestor::new(mallory, member, alpha);
-    let signature = attestor.attest(checkpoint.clone()).await?.signature;
+    let signature = attestor.attest(checkpoint.clone()).await.result?;
     let attestation = Attestation::of_shard(checkpoint, signature);
     let head = HeadProof { head, path: Vec::new(), attestation };
     let inclusion = Vec::new();

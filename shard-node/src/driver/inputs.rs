@@ -2,7 +2,7 @@
 
 use super::command::{Command, answer};
 use super::{AttestOutcome, Driver, InboxError, Input, NearState, NodeState, NodeStop, Request, read_inbox};
-use crate::near::NearEvent;
+use crate::near::{Attempt, NearEvent};
 use crate::transport::PeerEvent;
 use queue::contract::{ShardStatus, ShardView};
 use queue::engine::{Direction, Enqueue, EnqueueError, RegisteredShard, Ticket};
@@ -16,13 +16,12 @@ impl<S: Store> Driver<S> {
             Input::Command(command) => self.handle_command(command),
             Input::Peer(event) => self.handle_peer(event),
             Input::Near(event) => self.handle_near(event)?,
-            Input::Attested(AttestOutcome { checkpoint, result }) => {
+            Input::Attested(AttestOutcome { checkpoint, attempt: Attempt { result, gas } }) => {
                 match &result {
-                    Ok(signed) => self.near.attested.add(signed.gas),
+                    Ok(_) => self.near.attested.add(gas),
                     Err(failure) => tracing::warn!(%checkpoint, %failure, "a checkpoint has no signature yet"),
                 }
-                let result = result.map(|signed| signed.signature);
-                self.engine.handle_attest_result(checkpoint, result, self.clock.now());
+                self.engine.handle_attest_result(checkpoint, result, gas.cost(), self.clock.now());
             }
             Input::Wake => {}
         }
@@ -58,6 +57,7 @@ impl<S: Store> Driver<S> {
     /// Enqueues in order: a lane that refuses a message as full takes none of those behind it,
     /// however short they are.
     fn enqueue(&mut self, requests: Vec<Enqueue>) -> Vec<Result<Ticket, EnqueueError>> {
+        let now = self.clock.now();
         let mut full = BTreeMap::<ShardId, EnqueueError>::new();
         let mut results = Vec::with_capacity(requests.len());
         for request in requests {
@@ -65,7 +65,7 @@ impl<S: Store> Driver<S> {
                 Route::Shard(peer) => full.get(&peer).cloned(),
                 Route::Local | Route::Near => None,
             };
-            let result = busy.map_or_else(|| self.engine.handle_enqueue(request), Err);
+            let result = busy.map_or_else(|| self.engine.handle_enqueue(request, now), Err);
             if let Err(busy @ EnqueueError::Busy { peer, .. }) = &result {
                 full.insert(peer.clone(), busy.clone());
             }

@@ -8,7 +8,7 @@ use queue::checkpoint::Checkpoint;
 use queue::codec;
 use queue::contract::{AttestArgs, AttestResult, Endorsement, ShardView, method};
 use queue::digest::Native;
-use queue::engine::AttestFailure;
+use queue::engine::{AttestCost, AttestFailure};
 use queue::ids::ShardId;
 use queue::statement::{Statement, StatementScope};
 use queue::trust::PublicKey;
@@ -28,12 +28,23 @@ pub struct AttestGas {
     pub signer: u64,
 }
 
-/// A signed checkpoint.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Signed {
-    /// The chain signature, verified by the contract.
-    pub signature: ChainSignature,
-    /// What it took.
+/// Yocto that the contract attaches to a request to the signer, out of the shard's balance.
+const SIGNER_DEPOSIT_YOCTO: u128 = 1;
+
+impl AttestGas {
+    /// What the attempt cost.
+    pub fn cost(self) -> AttestCost {
+        let deposit_yocto = if self.signer > 0 { SIGNER_DEPOSIT_YOCTO } else { 0 };
+        AttestCost { gas: self.contract.saturating_add(self.signer), deposit_yocto }
+    }
+}
+
+/// An attempt to have a checkpoint signed.
+#[derive(Debug)]
+pub struct Attempt {
+    /// The chain signature, verified by the contract; or why there is none.
+    pub result: Result<ChainSignature, AttestFailure>,
+    /// What it took; nothing if it never was executed, or nobody knows.
     pub gas: AttestGas,
 }
 
@@ -53,10 +64,18 @@ impl Attestor {
 
     /// Endorses `checkpoint` and has it signed. May be repeated at any time, with the same
     /// checkpoint.
-    ///
-    /// # Errors
-    /// [`AttestFailure`].
-    pub async fn attest(&self, checkpoint: Checkpoint) -> Result<Signed, AttestFailure> {
+    pub async fn attest(&self, checkpoint: Checkpoint) -> Attempt {
+        match self.execute(checkpoint).await {
+            Ok(outcome) => {
+                let gas = self.gas(&outcome);
+                tracing::debug!(?gas, "attest was executed");
+                Attempt { result: signature(outcome), gas }
+            }
+            Err(failure) => Attempt { result: Err(failure), gas: AttestGas::default() },
+        }
+    }
+
+    async fn execute(&self, checkpoint: Checkpoint) -> Result<Outcome, AttestFailure> {
         let registered = self.actor.client().shard(&self.shard).await.map_err(unavailable)?;
         let registered = registered.ok_or_else(|| {
             AttestFailure::Rejected(format!("shard {} is not registered with the bridge", self.shard))
@@ -64,18 +83,10 @@ impl Attestor {
         let endorsement = self.endorse(&checkpoint, &registered)?;
         let args = codec::encode(&AttestArgs { checkpoint, endorsements: vec![endorsement] });
         let outcome = self.actor.call_bridge(method::ATTEST, args, ATTEST_TGAS, Balance::ZERO).await;
-        let outcome = outcome.map_err(|error| match error {
+        outcome.map_err(|error| match error {
             TransactError::Near(_) | TransactError::NoOutcome { .. } => AttestFailure::Unavailable(error.to_string()),
             TransactError::NoKey { .. } | TransactError::Refused { .. } => AttestFailure::Rejected(error.to_string()),
-        })?;
-        let gas = self.gas(&outcome);
-        tracing::debug!(?gas, "attest was executed");
-        let bytes = outcome.result.map_err(AttestFailure::Rejected)?;
-        match serde_json::from_slice(&bytes) {
-            Ok(AttestResult::Attested { signature }) => Ok(Signed { signature, gas }),
-            Ok(AttestResult::Failed) => Err(AttestFailure::Unavailable(signer_reason(&outcome.failures))),
-            Err(error) => Err(AttestFailure::Rejected(format!("the result of attest is unknown: {error}"))),
-        }
+        })
     }
 
     /// What ran on the bridge's account, and what on neither its nor the caller's.
@@ -104,6 +115,15 @@ impl Attestor {
         };
         let statement = Statement::Endorse { checkpoint: checkpoint.hash::<Native>() };
         Ok(Endorsement { member, signature: self.member.sign(&statement.signed_bytes(&scope)).to_bytes() })
+    }
+}
+
+fn signature(outcome: Outcome) -> Result<ChainSignature, AttestFailure> {
+    let bytes = outcome.result.map_err(AttestFailure::Rejected)?;
+    match serde_json::from_slice(&bytes) {
+        Ok(AttestResult::Attested { signature }) => Ok(signature),
+        Ok(AttestResult::Failed) => Err(AttestFailure::Unavailable(signer_reason(&outcome.failures))),
+        Err(error) => Err(AttestFailure::Rejected(format!("the result of attest is unknown: {error}"))),
     }
 }
 

@@ -108,6 +108,8 @@ impl Node {
             backlog_bytes_max,
             staged_bytes_max: 64 * 1024 * 1024,
             closed_lanes: Default::default(),
+            settling: Default::default(),
+            budget: None,
         };
         let (driver, handle) = Driver::open(engine, MemoryStore::new(CrashPlan::Prompt), channels).unwrap();
         let (ended, stopped) = oneshot::channel();
@@ -180,6 +182,9 @@ fn config(api_addr: SocketAddr) -> Config {
         lanes: Default::default(),
         backlog_bytes_max: Some(1),
         staged_bytes_max: None,
+        deadline_default_ms: None,
+        retention_bytes_max: None,
+        budget: None,
     }
 }
 

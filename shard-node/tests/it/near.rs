@@ -64,8 +64,8 @@ async fn attested_checkpoints_verify_offline_under_the_pinned_trust_root() {
     let mut previous = Hash::ZERO;
     for height in 0..3 {
         let checkpoint = alpha.checkpoint(height, previous);
-        let signature = attestor.attest(checkpoint.clone()).await.expect("attested").signature;
-        let again = attestor.attest(checkpoint.clone()).await.expect("asking again is safe").signature;
+        let signature = attestor.attest(checkpoint.clone()).await.result.expect("attested");
+        let again = attestor.attest(checkpoint.clone()).await.result.expect("asking again is safe");
         assert_eq!(again, signature);
         previous = checkpoint.hash::<Native>();
         let attestation = Attestation::of_shard(checkpoint, signature.clone());
@@ -85,12 +85,12 @@ async fn a_second_checkpoint_at_a_height_and_a_strangers_endorsement_are_rejecte
     let checkpoint = alpha.checkpoint(0, Hash::ZERO);
 
     let mallory = alpha.attestor(SigningKey::from_bytes(&[66; 32]));
-    let refused = mallory.attest(checkpoint.clone()).await.expect_err("mallory is no member");
+    let refused = mallory.attest(checkpoint.clone()).await.result.expect_err("mallory is no member");
     assert!(matches!(&refused, AttestFailure::Rejected(reason) if reason.contains("not a member")), "{refused}");
 
-    attestor.attest(checkpoint.clone()).await.expect("attested");
+    attestor.attest(checkpoint.clone()).await.result.expect("attested");
     let second = Checkpoint { heads_root: Hash([8; 32]), ..checkpoint };
-    let refused = attestor.attest(second).await.expect_err("the height is taken");
+    let refused = attestor.attest(second).await.result.expect_err("the height is taken");
     assert!(matches!(&refused, AttestFailure::Rejected(reason) if reason.contains("taken")), "{refused}");
     network.stop().await;
 }
@@ -110,7 +110,7 @@ async fn a_signer_that_does_not_answer_in_time_is_unavailable_and_says_why() {
     }
     let forward = r#"{"jsonrpc":"2.0","id":1,"method":"sandbox_fast_forward","params":{"delta_height":300}}"#;
     assert_eq!(post(&network.rpc, "application/json", forward).await.0, 200);
-    let failed = attesting.await.expect("no panic").expect_err("the request timed out");
+    let failed = attesting.await.expect("no panic").result.expect_err("the request timed out");
     assert!(matches!(&failed, AttestFailure::Unavailable(reason) if reason.contains("timed out")), "{failed}");
     network.stop().await;
 }
@@ -122,7 +122,7 @@ async fn an_unreachable_network_is_unavailable_not_rejected() {
     let alpha = Alpha::register(&network, &folder.path().join("alpha")).await;
     network.stop().await;
     let attestor = alpha.attestor(alpha.keys.member.clone());
-    let failed = attestor.attest(alpha.checkpoint(0, Hash::ZERO)).await.expect_err("nobody answers");
+    let failed = attestor.attest(alpha.checkpoint(0, Hash::ZERO)).await.result.expect_err("nobody answers");
     assert!(
         matches!(&failed, AttestFailure::Unavailable(reason) if reason.contains("can't be reached") && reason.contains("refused")),
         "{failed}"

@@ -41,6 +41,8 @@ def sender_frames() -> list[dict]:
         {"data": ""},
         {"mark": {"size": 9}},
         {"begin": {"size": 7}},
+        {"wish": {"time_ns": "1790000001000000000"}},
+        {"wish": {"time_ns": str(2**64 - 1)}},
         {"release": {"end": SENT, "head": proof, "consistency": []}},
         {"release": {"end": 7, "head": head_proof(DOMAIN, "ed25519"), "consistency": consistency}},
     ]
@@ -61,7 +63,8 @@ def refused() -> list[tuple[str, str, bytes]]:
         ("receiver", "no variant", b""),
         ("receiver", "a mark cut short", b"\x11" + u64(1)[:-1]),
         ("receiver", "an unknown variant", b"\x15" + u64(1)),
-        ("receiver", "the reserved wish for a checkpoint", b"\x12"),
+        ("receiver", "a wish without a time", b"\x12"),
+        ("receiver", "a wish with a trailing byte", b"\x12" + u64(1) + b"\x00"),
         ("receiver", "a frame of the other direction", ack),
         ("receiver", "data of a length beyond the end", b"\x10" + u32(2**32 - 1) + b"hello"),
         ("receiver", "data with a trailing byte", data + b"\x00"),

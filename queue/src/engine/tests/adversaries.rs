@@ -144,7 +144,8 @@ fn intercepted(world: &mut World) -> Vec<SenderFrame> {
         match alpha.poll_output() {
             None => return frames,
             Some(Output::Attest(checkpoint)) => {
-                alpha.handle_attest_result(checkpoint.hash::<Native>(), Ok(sign(&checkpoint)), now);
+                let hash = checkpoint.hash::<Native>();
+                alpha.handle_attest_result(hash, Ok(sign(&checkpoint)), AttestCost::default(), now);
             }
             Some(Output::Frame { bytes, .. }) => frames.push(decode_frame(&bytes[FRAME_HEADER_BYTES..]).unwrap()),
             Some(Output::FetchTip) => {}

@@ -57,6 +57,7 @@ struct Node {
     engine: Option<Engine<MemoryStore>>,
     tip: Option<TipView>,
     heights_asked: BTreeSet<u64>,
+    attempts: usize,
     releases: usize,
     data_frames: usize,
 }
@@ -64,10 +65,15 @@ struct Node {
 pub(super) struct World {
     now: Now,
     backlog_bytes_max: u64,
+    settling: Settling,
+    budget: Option<Budget>,
     nodes: BTreeMap<ShardId, Node>,
     pub(super) signer_is_down: bool,
     /// Requests that the signer answers although it is down.
     answers_left: usize,
+    pub(super) signer_is_down_for: Option<ShardId>,
+    /// What each attempt to attest costs.
+    pub(super) cost: AttestCost,
 }
 
 impl World {
@@ -78,13 +84,33 @@ impl World {
 
     /// The same with a backlog limit.
     pub(super) fn with_backlog(plan: CrashPlan, backlog_bytes_max: u64) -> Self {
+        World::with(plan, backlog_bytes_max, Settling::default(), None)
+    }
+
+    /// The same with other rules.
+    pub(super) fn with(plan: CrashPlan, backlog_bytes_max: u64, settling: Settling, budget: Option<Budget>) -> Self {
         let now = Now { mono_ns: 0, unix_ns: 1_000 * S };
-        let mut world =
-            World { now, backlog_bytes_max, nodes: BTreeMap::new(), signer_is_down: false, answers_left: 0 };
+        let mut world = World {
+            now,
+            backlog_bytes_max,
+            settling,
+            budget,
+            nodes: BTreeMap::new(),
+            signer_is_down: false,
+            answers_left: 0,
+            signer_is_down_for: None,
+            cost: AttestCost::default(),
+        };
         for shard in ["alpha", "beta"] {
             let engine = world.open(shard, MemoryStore::new(plan));
-            let node =
-                Node { engine: Some(engine), tip: None, heights_asked: BTreeSet::new(), releases: 0, data_frames: 0 };
+            let node = Node {
+                engine: Some(engine),
+                tip: None,
+                heights_asked: BTreeSet::new(),
+                attempts: 0,
+                releases: 0,
+                data_frames: 0,
+            };
             world.nodes.insert(name(shard), node);
         }
         world.run();
@@ -99,6 +125,8 @@ impl World {
             backlog_bytes_max: self.backlog_bytes_max,
             staged_bytes_max: 1024 * 1024,
             closed_lanes: BTreeSet::new(),
+            settling: self.settling,
+            budget: self.budget,
         }
     }
 
@@ -219,13 +247,30 @@ impl World {
         self.nodes[&name(shard)].releases
     }
 
-    pub(super) fn try_send(&mut self, from: &str, to: &str, text: &str) -> Result<Ticket, EnqueueError> {
-        let request = Enqueue {
+    /// A data message.
+    pub(super) fn request(from: &str, to: &str, text: &str) -> Enqueue {
+        Enqueue {
             sender: format!("ann.{from}").parse().unwrap(),
             receiver: format!("bob.{to}").parse().unwrap(),
             body: Body::Data(text.as_bytes().to_vec()),
-        };
-        self.engine_mut(from).handle_enqueue(request)
+            deadline_ns: None,
+            key: None,
+        }
+    }
+
+    pub(super) fn enqueue(&mut self, from: &str, request: Enqueue) -> Result<Ticket, EnqueueError> {
+        let now = self.now;
+        self.engine_mut(from).handle_enqueue(request, now)
+    }
+
+    pub(super) fn try_send(&mut self, from: &str, to: &str, text: &str) -> Result<Ticket, EnqueueError> {
+        self.enqueue(from, World::request(from, to, text))
+    }
+
+    /// Sends a message that runs only so many nanoseconds from now.
+    pub(super) fn send_within(&mut self, from: &str, to: &str, text: &str, ns: u64) -> Ticket {
+        let deadline_ns = Some(self.now.unix_ns + ns);
+        self.enqueue(from, Enqueue { deadline_ns, ..World::request(from, to, text) }).unwrap()
     }
 
     pub(super) fn send(&mut self, from: &str, to: &str, text: &str) -> Ticket {
@@ -248,6 +293,28 @@ impl World {
                 texts.push(String::from_utf8(payload).unwrap());
             }
         }
+    }
+
+    /// The inbox's texts, and the reasons of what was buried.
+    pub(super) fn inbox_texts(&self, shard: &str) -> Vec<String> {
+        let text = |entry: InboxEntry| match entry.content.map(|bytes| Message::decode(&bytes).unwrap().body) {
+            Ok(Body::Data(payload)) => String::from_utf8(payload).unwrap(),
+            Ok(body) => body.kind().to_owned(),
+            Err(reason) => reason.to_string(),
+        };
+        let mut texts = Vec::new();
+        loop {
+            let entries = self.engine(shard).inbox(u64::try_from(texts.len()).unwrap(), usize::MAX).unwrap();
+            if entries.is_empty() {
+                return texts;
+            }
+            texts.extend(entries.into_iter().map(text));
+        }
+    }
+
+    /// How often the shard has asked for a signature.
+    pub(super) fn attempts(&self, shard: &str) -> usize {
+        self.nodes[&name(shard)].attempts
     }
 
     fn disconnect(&mut self) {
@@ -325,7 +392,8 @@ impl World {
             Output::Attest(checkpoint) => {
                 let result = self.attest(shard, &checkpoint);
                 let hash = checkpoint.hash::<Native>();
-                self.engine_mut(shard.as_str()).handle_attest_result(hash, result, now);
+                let cost = self.cost;
+                self.engine_mut(shard.as_str()).handle_attest_result(hash, result, cost, now);
             }
             Output::Frame { peer, lane, bytes } => {
                 let body = &bytes[FRAME_HEADER_BYTES..];
@@ -348,13 +416,15 @@ impl World {
     fn attest(&mut self, shard: &ShardId, checkpoint: &Checkpoint) -> Result<ChainSignature, AttestFailure> {
         let node = self.nodes.get_mut(shard).unwrap();
         node.heights_asked.insert(checkpoint.height);
+        node.attempts += 1;
         if let Some(tip) = node.tip.as_ref().filter(|tip| tip.checkpoint.height == checkpoint.height) {
             assert_eq!(tip.checkpoint, *checkpoint, "two checkpoints at one height");
         } else {
             let hash = checkpoint.hash::<Native>();
             node.tip = Some(TipView { checkpoint: checkpoint.clone(), hash, signature: None, attempts: 1 });
         }
-        if self.signer_is_down && self.answers_left == 0 {
+        let is_down = self.signer_is_down || self.signer_is_down_for.as_ref() == Some(&checkpoint.shard);
+        if is_down && self.answers_left == 0 {
             return Err(AttestFailure::Unavailable("timed out".to_owned()));
         }
         self.answers_left = self.answers_left.saturating_sub(1);

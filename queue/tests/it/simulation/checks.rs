@@ -1,26 +1,52 @@
 //! What must be true of the world, after every step and in the end.
 
-use super::world::World;
+use super::world::{Entry, Lane, World};
+use queue::engine::{MessageState, OutcomeError, Settled};
 use queue::ids::ShardId;
-use queue::message::{Body, Message};
-use std::collections::BTreeSet;
+use queue::message::{Body, Message, Outcome, Tombstone};
+use std::collections::{BTreeMap, BTreeSet};
 
 impl World {
     /// What must be true in the end.
-    pub fn assert_all_is_delivered_and_acknowledged(&mut self) {
-        for ((from, to), messages) in &self.accepted {
-            let inbox = &self.nodes[to].inbox;
-            let arrived: Vec<&Vec<u8>> =
-                inbox.iter().filter(|(source, ..)| source == from).map(|(_, _, content)| content).collect();
-            assert_eq!(arrived, messages.iter().collect::<Vec<_>>(), "from {from} to {to}");
+    pub fn assert_all_is_settled_alike_on_both_sides(&mut self) {
+        for name in self.names.clone() {
+            for lane in self.nodes[&name].engine.status().outbound {
+                let all = lane.accepted;
+                let sizes = (lane.delivered, lane.acknowledged, lane.settled);
+                assert_eq!(sizes, (all, all, all), "{name} to {}: {lane:?}", lane.peer);
+                assert_eq!((lane.backlog_bytes, lane.calls), (0, 0), "{name} to {}", lane.peer);
+                self.assert_lane(&(name.clone(), lane.peer), all);
+            }
         }
-        for (name, node) in &self.nodes {
-            for lane in node.engine.status().outbound {
-                let sizes = (lane.accepted, lane.delivered, lane.acknowledged);
-                let expected = self.accepted.get(&(name.clone(), lane.peer.clone())).map_or(0, Vec::len);
-                let expected = u64::try_from(expected).expect("a length fits 64 bits");
-                assert_eq!(sizes, (expected, expected, expected), "{name} to {}: {lane:?}", lane.peer);
-                assert_eq!(lane.backlog_bytes, 0, "{name} to {}", lane.peer);
+    }
+
+    /// Every nonce of the lane stands in the destination's inbox, once and in order; what was accepted
+    /// was delivered unless it had a deadline; and the source says of each what the destination did.
+    fn assert_lane(&self, lane: &Lane, size: u64) {
+        let (from, to) = lane;
+        let entries: Vec<&Entry> =
+            self.nodes[to].inbox.iter().filter(|(source, ..)| source == from).map(|(_, _, entry)| entry).collect();
+        assert_eq!(u64::try_from(entries.len()), Ok(size), "from {from} to {to}");
+        let none = BTreeMap::new();
+        let accepted = self.accepted.get(lane).unwrap_or(&none);
+        for (nonce, entry) in (0..).zip(&entries) {
+            match (accepted.get(&nonce), entry) {
+                (Some(payload), Entry::Data(delivered)) => assert_eq!(delivered, payload, "{from} to {to} {nonce}"),
+                (Some(_), Entry::Buried(Tombstone::Expired)) => {}
+                (None, Entry::Result { request_nonce, outcome }) => {
+                    assert_eq!(*outcome, Outcome::Tombstone(Tombstone::Expired), "{from} to {to} {nonce}");
+                    let request =
+                        &self.nodes[from].inbox.iter().find(|(source, at, _)| source == to && at == request_nonce);
+                    assert!(matches!(request, Some((_, _, Entry::Buried(_)))), "a tombstone for {request:?}");
+                }
+                // The source had an expiry proof before the tombstone.
+                (None, Entry::Buried(Tombstone::UnexpectedResult)) => {}
+                (request, entry) => panic!("{from} to {to} {nonce}: {request:?} became {entry:?}"),
+            }
+            if let Some(settled) = self.settled.get(lane).and_then(|settled| settled.get(&nonce)) {
+                let was_buried = matches!(entry, Entry::Buried(Tombstone::Expired));
+                let says_buried = matches!(settled, Settled::Expired | Settled::Tombstone { .. });
+                assert_eq!(says_buried, was_buried, "{from} to {to} {nonce}: {settled:?}, {entry:?}");
             }
         }
     }
@@ -29,7 +55,13 @@ impl World {
     pub fn story(&self) -> String {
         let inboxes: Vec<_> = self.nodes.values().map(|node| &node.inbox).collect();
         let tips: Vec<_> = self.names.iter().map(|name| self.bridge.tip(name)).collect();
-        format!("{inboxes:?} {tips:?} {:?}", self.accepted)
+        format!("{inboxes:?} {tips:?} {:?} {:?}", self.accepted, self.settled)
+    }
+
+    /// How many messages were settled without a delivery.
+    pub fn expired(&self) -> usize {
+        let expired = |settled: &&Settled| !matches!(settled, Settled::Delivered);
+        self.settled.values().flat_map(BTreeMap::values).filter(expired).count()
     }
 
     /// Notes what is accepted. A nonce that was accepted is never given again.
@@ -39,16 +71,24 @@ impl World {
         self.node(shard).taken = open;
         for (ticket, payload) in accepted {
             let lane = self.accepted.entry((shard.clone(), ticket.peer)).or_default();
-            assert_eq!(u64::try_from(lane.len()), Ok(ticket.nonce), "{shard} gave a nonce twice or left one out");
-            lane.push(payload);
+            let known = lane.insert(ticket.nonce, payload);
+            assert_eq!(known, None, "{shard} gave nonce {} twice", ticket.nonce);
         }
     }
 
-    /// What must be true after every step: the inbox only grows, by durable entries in order, and
-    /// no lane ever freezes.
+    /// What must be true after every step: the inbox only grows, by durable entries in order, what is
+    /// settled stays so, and no lane ever freezes.
     pub(super) fn check(&mut self, shard: &ShardId) {
         let durable = self.nodes[shard].engine.durable();
         self.accept_up_to(shard, durable);
+        self.check_inbox(shard);
+        let status = self.node(shard).engine.status();
+        let frozen = status.outbound.iter().filter_map(|lane| lane.frozen.as_ref());
+        let frozen: BTreeSet<_> = frozen.chain(status.inbound.iter().filter_map(|lane| lane.frozen.as_ref())).collect();
+        assert!(frozen.is_empty(), "{shard} froze a lane: {frozen:?}");
+    }
+
+    fn check_inbox(&mut self, shard: &ShardId) {
         let reread = self.random.chance(2);
         let node = self.node(shard);
         let seen = node.inbox.len();
@@ -60,20 +100,62 @@ impl World {
                 break;
             }
             for entry in entries {
-                let bytes = entry.content.expect("honest messages are delivered");
-                let Body::Data(payload) = Message::decode(&bytes).expect("a message").body else { panic!("no data") };
-                let delivered = (entry.peer, entry.nonce, payload);
+                let shown = (entry.peer, entry.nonce, shown(entry.content));
                 match node.inbox.get(position) {
-                    Some(known) => assert_eq!(*known, delivered, "the inbox of {shard} changed at {position}"),
-                    None => node.inbox.push(delivered),
+                    Some(known) => assert_eq!(*known, shown, "the inbox of {shard} changed at {position}"),
+                    None => node.inbox.push(shown),
                 }
                 position += 1;
             }
         }
         assert!(position >= seen, "the inbox of {shard} lost entries after {position} of {seen}");
-        let status = node.engine.status();
-        let frozen = status.outbound.iter().filter_map(|lane| lane.frozen.as_ref());
-        let frozen: BTreeSet<_> = frozen.chain(status.inbound.iter().filter_map(|lane| lane.frozen.as_ref())).collect();
-        assert!(frozen.is_empty(), "{shard} froze a lane: {frozen:?}");
+    }
+
+    /// Asks what became of one of the shard's messages. Its state must be durable: what an answer
+    /// follows from is undone by a crash otherwise.
+    pub(super) fn check_a_message(&mut self, shard: &ShardId) {
+        let peer = self.random.pick(&self.names);
+        let size = self.accepted.get(&(shard.clone(), peer.clone())).and_then(BTreeMap::last_key_value);
+        let Some(size) = size.map(|(last, _)| last + 1) else { return };
+        let nonce = self.random.below(size);
+        self.note_outcome(&(shard.clone(), peer), nonce);
+    }
+
+    /// Asks what became of every message.
+    pub fn ask_for_all_outcomes(&mut self) {
+        let lanes: Vec<(Lane, u64)> = self
+            .accepted
+            .iter()
+            .filter_map(|(lane, accepted)| Some((lane.clone(), accepted.last_key_value()?.0 + 1)))
+            .collect();
+        for (lane, size) in lanes {
+            (0..size).for_each(|nonce| self.note_outcome(&lane, nonce));
+        }
+    }
+
+    fn note_outcome(&mut self, lane: &Lane, nonce: u64) {
+        let (shard, peer) = lane;
+        let settled = match self.nodes[shard].engine.outcome(peer, nonce) {
+            Ok(MessageState::Settled(settled)) => Some(settled),
+            Ok(_) => None,
+            // It was settled, and is forgotten.
+            Err(OutcomeError::Pruned { .. }) => return,
+            Err(error) => panic!("{shard} to {peer} {nonce}: {error}"),
+        };
+        let known = self.settled.entry(lane.clone()).or_default();
+        match (known.get(&nonce), settled) {
+            (None, Some(settled)) => drop(known.insert(nonce, settled)),
+            (None, None) => {}
+            (Some(before), after) => assert_eq!(Some(*before), after, "{shard} to {peer} {nonce} was settled anew"),
+        }
+    }
+}
+
+fn shown(content: Result<Vec<u8>, Tombstone>) -> Entry {
+    match content.map(|bytes| Message::decode(&bytes).expect("a message").body) {
+        Ok(Body::Data(payload)) => Entry::Data(payload),
+        Ok(Body::Result(result)) => Entry::Result { request_nonce: result.request_nonce, outcome: result.outcome },
+        Ok(Body::Call(_)) => panic!("nobody sent a call"),
+        Err(reason) => Entry::Buried(reason),
     }
 }

@@ -60,6 +60,11 @@ impl Disk {
         }
     }
 
+    /// Whether all that was written is durable.
+    pub fn is_synced(&self) -> bool {
+        self.0.borrow().written.is_empty()
+    }
+
     /// Loses what isn't durable; gives the newest turn that is left.
     pub fn crash(&self) -> TurnId {
         let contents = &mut *self.0.borrow_mut();

@@ -8,11 +8,12 @@ use queue::checkpoint::Checkpoint;
 use queue::contract::TipView;
 use queue::digest::Native;
 use queue::engine::{
-    AttestFailure, Config, Direction, Engine, Enqueue, EnqueueError, Now, Output, RegisteredShard, Ticket,
+    AttestCost, AttestFailure, Config, Direction, Engine, Enqueue, EnqueueError, Now, Output, RegisteredShard, Settled,
+    Settling, Ticket,
 };
 use queue::frame::FRAME_HEADER_BYTES;
 use queue::ids::ShardId;
-use queue::message::Body;
+use queue::message::{Body, Outcome, Tombstone};
 use queue::salt::SaltSecret;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
@@ -31,8 +32,18 @@ pub(super) struct Node {
     skew_ns: u64,
     /// Messages taken and not yet known to be durable.
     pub(super) taken: Vec<(Ticket, Vec<u8>)>,
-    /// What its inbox has shown: source, nonce, content.
-    pub(super) inbox: Vec<(ShardId, u64, Vec<u8>)>,
+    /// What its inbox has shown.
+    pub(super) inbox: Vec<Shown>,
+}
+
+/// An entry of an inbox: source, nonce, and the request's payload, the result, or why it was buried.
+pub(super) type Shown = (ShardId, u64, Entry);
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Entry {
+    Data(Vec<u8>),
+    Result { request_nonce: u64, outcome: Outcome },
+    Buried(Tombstone),
 }
 
 /// A request to the contract that is on its way.
@@ -58,7 +69,9 @@ pub struct World {
     connections: u64,
     mono_ns: u64,
     /// What was accepted, by lane: durable at its source.
-    pub(super) accepted: BTreeMap<Lane, Vec<Vec<u8>>>,
+    pub(super) accepted: BTreeMap<Lane, BTreeMap<u64, Vec<u8>>>,
+    /// What became of each message, as its source has said.
+    pub(super) settled: BTreeMap<Lane, BTreeMap<u64, Settled>>,
     payloads: u64,
 }
 
@@ -87,6 +100,7 @@ impl World {
             connections: 0,
             mono_ns: 0,
             accepted: BTreeMap::new(),
+            settled: BTreeMap::new(),
             payloads: 0,
         }
     }
@@ -162,17 +176,31 @@ impl World {
             sender: format!("ann.{shard}").parse().expect("a valid account"),
             receiver: format!("bob.{to}").parse().expect("a valid account"),
             body: Body::Data(payload.clone()),
+            deadline_ns: self.draw_deadline(shard),
+            key: None,
         };
-        match self.node(shard).engine.handle_enqueue(request) {
+        let now = self.now(shard);
+        match self.node(shard).engine.handle_enqueue(request, now) {
             Ok(ticket) => self.node(shard).taken.push((ticket, payload)),
             Err(
                 EnqueueError::Starting
                 | EnqueueError::UnknownShard(_)
                 | EnqueueError::Local(_)
-                | EnqueueError::Busy { .. },
+                | EnqueueError::Busy { .. }
+                | EnqueueError::DeadlinePassed { .. },
             ) => {}
             Err(error) => panic!("{shard} to {to}: {error}"),
         }
+    }
+
+    /// Some messages have deadlines, from less than a step away to longer than any outage.
+    fn draw_deadline(&mut self, shard: &ShardId) -> Option<u64> {
+        let ahead_ns = match self.random.below(10) {
+            0..6 => return None,
+            6..8 => self.random.below(20) * S,
+            _ => self.random.below(600) * S,
+        };
+        Some(self.now(shard).unix_ns + ahead_ns)
     }
 
     /// Closes the node's turn, and does what it says.
@@ -186,6 +214,9 @@ impl World {
             node.disk.sync();
         }
         node.engine.poll_durable().expect("the disk works");
+        if node.disk.is_synced() {
+            self.check_a_message(shard);
+        }
         while let Some(output) = self.node(shard).engine.poll_output() {
             self.carry_out(shard, output);
         }
@@ -283,7 +314,8 @@ impl World {
         let now = self.now(&request.shard);
         let node = self.node(&request.shard);
         if node.process == request.process {
-            node.engine.handle_attest_result(request.checkpoint.hash::<Native>(), result, now);
+            let hash = request.checkpoint.hash::<Native>();
+            node.engine.handle_attest_result(hash, result, AttestCost::default(), now);
         }
     }
 
@@ -368,5 +400,7 @@ fn config(shard: &ShardId) -> Config {
         backlog_bytes_max: 3_000_000,
         staged_bytes_max: 1_000_000,
         closed_lanes: BTreeSet::new(),
+        settling: Settling { retention_bytes_max: 100_000, ..Settling::default() },
+        budget: None,
     }
 }

@@ -45,9 +45,21 @@ enum ReceiverFrameJson {
 #[serde(rename_all = "snake_case")]
 enum SenderFrameJson {
     Data(Hex),
-    Mark { size: u64 },
-    Begin { size: u64 },
-    Release { end: u64, head: Box<HeadProof>, consistency: Vec<Hash> },
+    Mark {
+        size: u64,
+    },
+    Begin {
+        size: u64,
+    },
+    Wish {
+        #[serde(with = "queue::codec::u64_string")]
+        time_ns: u64,
+    },
+    Release {
+        end: u64,
+        head: Box<HeadProof>,
+        consistency: Vec<Hash>,
+    },
 }
 
 impl From<ReceiverFrameJson> for ReceiverFrame {
@@ -68,6 +80,7 @@ impl From<SenderFrameJson> for SenderFrame {
             SenderFrameJson::Data(bytes) => SenderFrame::Data(bytes.0),
             SenderFrameJson::Mark { size } => SenderFrame::Mark { size },
             SenderFrameJson::Begin { size } => SenderFrame::Begin { size },
+            SenderFrameJson::Wish { time_ns } => SenderFrame::Wish { time_ns },
             SenderFrameJson::Release { end, head, consistency } => {
                 SenderFrame::Release(Box::new(Release { end, head: *head, consistency }))
             }

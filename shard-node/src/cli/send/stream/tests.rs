@@ -96,6 +96,9 @@ fn config(api_addr: SocketAddr, backlog_bytes_max: usize) -> Config {
         lanes: Default::default(),
         backlog_bytes_max: Some(u64::try_from(backlog_bytes_max).expect("a length fits")),
         staged_bytes_max: None,
+        deadline_default_ms: None,
+        retention_bytes_max: None,
+        budget: None,
     }
 }
 

@@ -1,0 +1,181 @@
+//! Proofs, made at the source, of what became of a message.
+
+use super::io::ProveError;
+use super::outbound::Outbound;
+use super::outcome::OutcomeError;
+use super::records::{OutcomeKind, OutcomeRecord};
+use super::tree::LaneTree;
+use super::{Engine, MessageState, Settled};
+use crate::ids::ShardId;
+use crate::message::Tombstone;
+use crate::proof::{
+    DELIVERY_PROOF_FORMAT, DeliveryProof, EXPIRY_PROOF_FORMAT, ExpiryGround, ExpiryProof, HeadProof, ResultProof,
+};
+use crate::store::{Store, StoreError};
+
+/// Why the proof of what became of a message can't be made.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum SettlementProofError {
+    /// There is no such message, or it isn't kept any more.
+    #[error(transparent)]
+    Message(#[from] OutcomeError),
+    /// No attested head of this shard covers the message yet, to say which one it is.
+    #[error("nonce {nonce} of the lane to {peer} is not attested yet, {attested} messages are: try again when it is")]
+    NotAttested {
+        /// The destination.
+        peer: ShardId,
+        /// The nonce asked for.
+        nonce: u64,
+        /// Messages that are attested.
+        attested: u64,
+    },
+    /// No attested head of the destination covers the message.
+    #[error(
+        "{peer} has attested to have decided {received} messages, nonce {nonce} not among them: \
+         try again when it is acknowledged"
+    )]
+    NotDecided {
+        /// The destination.
+        peer: ShardId,
+        /// The nonce asked for.
+        nonce: u64,
+        /// How many messages its newest head covers.
+        received: u64,
+    },
+    /// The message was settled without having been delivered.
+    #[error("nonce {nonce} was not delivered: it is {reason}; that can be proved with `prove expiry`")]
+    NeverRan {
+        /// The nonce asked for.
+        nonce: u64,
+        /// Why it never ran.
+        reason: Tombstone,
+    },
+    /// Nothing shows that the message will never run.
+    #[error("nonce {nonce} has not expired, nor was it buried: its state is {state:?}")]
+    NotExpired {
+        /// The nonce asked for.
+        nonce: u64,
+        /// How far it has come.
+        state: MessageState,
+    },
+    /// The tombstone can't be proved.
+    #[error("the tombstone for nonce {nonce} can't be proved: {error}")]
+    Result {
+        /// The nonce asked for.
+        nonce: u64,
+        /// Why not.
+        error: ProveError,
+    },
+}
+
+impl From<StoreError> for SettlementProofError {
+    fn from(error: StoreError) -> Self {
+        SettlementProofError::Message(error.into())
+    }
+}
+
+impl<S: Store> Engine<S> {
+    /// The file that proves that message `nonce` to `peer` was delivered; or, where its deadline
+    /// leaves that open, that it was decided.
+    ///
+    /// # Errors
+    /// [`SettlementProofError`].
+    pub fn prove_delivery(&self, peer: &ShardId, nonce: u64) -> Result<DeliveryProof, SettlementProofError> {
+        let (outbound, message) = self.kept(peer, nonce)?;
+        let lane = &outbound.record.lane;
+        match self.outcome(peer, nonce)? {
+            MessageState::Settled(Settled::Tombstone { reason, .. }) => {
+                return Err(SettlementProofError::NeverRan { nonce, reason });
+            }
+            MessageState::Settled(Settled::Expired) => {
+                return Err(SettlementProofError::NeverRan { nonce, reason: Tombstone::Expired });
+            }
+            _ => {}
+        }
+        let newest = self.newest_head(peer);
+        let received = newest.map_or(0, |head| head.head.received_size);
+        let Some(newest) = newest.filter(|_| nonce < received) else {
+            return Err(SettlementProofError::NotDecided { peer: peer.clone(), nonce, received });
+        };
+        let head = self.delivering_head(outbound, nonce, newest)?;
+        let tree = LaneTree { store: &self.store, lane };
+        Ok(DeliveryProof {
+            format: DELIVERY_PROOF_FORMAT.to_owned(),
+            trust: self.config.trust.clone(),
+            nonce,
+            message,
+            inclusion: tree.inclusion(nonce, head.head.received_size)?,
+            head,
+        })
+    }
+
+    /// The file that proves that message `nonce` to `peer` never ran and never will.
+    ///
+    /// # Errors
+    /// [`SettlementProofError`].
+    pub fn prove_expiry(&self, peer: &ShardId, nonce: u64) -> Result<ExpiryProof, SettlementProofError> {
+        let (outbound, message) = self.kept(peer, nonce)?;
+        let lane = &outbound.record.lane;
+        let attested = outbound.record.attested;
+        let Some(sent) = outbound.record.head.clone().filter(|head| nonce < head.head.sent_size) else {
+            return Err(SettlementProofError::NotAttested { peer: peer.clone(), nonce, attested });
+        };
+        let ground = match outbound.settlement.outcome(lane, nonce, &self.store)? {
+            Some(OutcomeRecord { result_nonce, outcome: OutcomeKind::Tombstone(_) }) => {
+                ExpiryGround::Result(self.prove_result(peer, nonce, result_nonce)?)
+            }
+            _ => match outbound.expired_by(nonce, self.newest_head(peer), &self.store)? {
+                Some(head) => ExpiryGround::Checkpoint(head),
+                None => {
+                    return Err(SettlementProofError::NotExpired { nonce, state: self.outcome(peer, nonce)? });
+                }
+            },
+        };
+        let tree = LaneTree { store: &self.store, lane };
+        Ok(ExpiryProof {
+            format: EXPIRY_PROOF_FORMAT.to_owned(),
+            trust: self.config.trust.clone(),
+            nonce,
+            message,
+            inclusion: tree.inclusion(nonce, sent.head.sent_size)?,
+            sent,
+            ground,
+        })
+    }
+
+    /// A message that is stored and still kept.
+    fn kept(&self, peer: &ShardId, nonce: u64) -> Result<(&Outbound, Vec<u8>), SettlementProofError> {
+        let outbound = self.sent(peer, nonce)?;
+        let (record, first) = (&outbound.record, outbound.settlement.record.pruned);
+        if nonce < first {
+            return Err(OutcomeError::Pruned { peer: peer.clone(), nonce, first }.into());
+        }
+        let attested = record.attested;
+        if nonce >= self.journal.stored_size(&record.lane, record.log.size()) {
+            return Err(SettlementProofError::NotAttested { peer: peer.clone(), nonce, attested });
+        }
+        let read = self.store.read(&record.lane, nonce, 0)?;
+        let message = read.messages().next().map(<[u8]>::to_vec);
+        let message = message.ok_or_else(|| StoreError::Damaged(format!("{} lacks message {nonce}", record.lane)))?;
+        Ok((outbound, message))
+    }
+
+    /// The head that says most about the delivery of a message: one from before its deadline, if
+    /// there is one, otherwise the newest.
+    fn delivering_head(&self, outbound: &Outbound, nonce: u64, newest: &HeadProof) -> Result<HeadProof, StoreError> {
+        let is_before = |head: &HeadProof, deadline_ns: u64| head.attestation.checkpoint.time_ns < deadline_ns;
+        let Some(deadline_ns) = outbound.deadline_ns(nonce, &self.store)? else { return Ok(newest.clone()) };
+        if is_before(newest, deadline_ns) {
+            return Ok(newest.clone());
+        }
+        let row = outbound.settlement.heads(&outbound.record.lane, nonce, &self.store)?;
+        let first = row.and_then(|row| row.after).filter(|first| is_before(first, deadline_ns));
+        Ok(first.unwrap_or_else(|| newest.clone()))
+    }
+
+    fn prove_result(&self, peer: &ShardId, nonce: u64, result_nonce: u64) -> Result<ResultProof, SettlementProofError> {
+        let proof = self.prove(peer, result_nonce);
+        let proof = proof.map_err(|error| SettlementProofError::Result { nonce, error })?;
+        Ok(ResultProof { nonce: proof.nonce, message: proof.message, inclusion: proof.inclusion, head: proof.head })
+    }
+}
