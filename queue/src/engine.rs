@@ -10,10 +10,12 @@
 
 mod attestor;
 mod budget;
+mod bulk;
 mod clock;
 mod config;
 mod deadlines;
 mod expiry;
+mod feeds;
 mod inbound;
 mod io;
 mod journal;
@@ -34,7 +36,9 @@ mod tree;
 #[cfg(test)]
 mod tests;
 
+pub use bulk::TakenRun;
 pub use config::{Budget, CALL_WINDOW_DEFAULT, Config, RETENTION_BYTES_MAX_DEFAULT, STORE_FORMAT, Settling};
+pub use feeds::{FEED_NAME_BYTES_MAX, FEEDS_MAX, FeedName, FeedNameError, FeedState};
 pub use io::{
     AttestCost, AttestFailure, Direction, Enqueue, EnqueueError, InboundStatus, InboxEntry, Now, OutboundStatus,
     Output, PeerError, ProveError, RegisteredShard, Status, Stop, Ticket,
@@ -49,7 +53,7 @@ use crate::checkpoint::Checkpoint;
 use crate::contract::TipView;
 use crate::digest::{Hash, Native};
 use crate::heads::Head;
-use crate::ids::{Lane, Route, ShardId, route};
+use crate::ids::{Lane, ShardId};
 use crate::limits::MESSAGE_BYTES_MAX;
 use crate::message::{Body, MESSAGE_VERSION, Message};
 use crate::store::{Store, StoreError, TurnId};
@@ -180,21 +184,7 @@ impl<S: Store> Engine<S> {
             Body::Call(_) => NoteKind::Call,
             Body::Result(_) => return Err(EnqueueError::Kind(body.kind())),
         };
-        let own = &self.config.shard;
-        if !own.owns(&sender) {
-            return Err(EnqueueError::Sender { sender, shard: own.clone() });
-        }
-        let peer = match route(own, &receiver) {
-            Route::Local => return Err(EnqueueError::Local(receiver)),
-            Route::Near => return Err(EnqueueError::NearHasNoLane(receiver)),
-            Route::Shard(peer) => peer,
-        };
-        if self.config.closed_lanes.contains(&peer) {
-            return Err(EnqueueError::LaneClosed(peer));
-        }
-        if !self.resumed {
-            return Err(EnqueueError::Starting);
-        }
+        let peer = self.destination(&sender, &receiver)?;
         let Some(outbound) = self.outbound.get_mut(&peer) else { return Err(EnqueueError::UnknownShard(peer)) };
         let salt = self.config.salt_secret.message(&outbound.record.lane, outbound.record.log.size());
         let mut message = Message { version: MESSAGE_VERSION, salt, sender, receiver, deadline_ns, body };

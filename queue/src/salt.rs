@@ -27,7 +27,12 @@ impl SaltSecret {
 
     /// The salt of the message with this nonce.
     pub fn message(&self, lane: &Lane, nonce: u64) -> Hash {
-        self.derive(Tag::MessageSalt, &(lane, nonce))
+        self.messages(lane).of(nonce)
+    }
+
+    /// The salts of a lane's messages.
+    pub fn messages(&self, lane: &Lane) -> MessageSalts {
+        MessageSalts(self.begin(Tag::MessageSalt, lane))
     }
 
     /// The salt of the head for `peer` in the checkpoint at `height`.
@@ -41,9 +46,32 @@ impl SaltSecret {
     }
 
     fn derive(&self, tag: Tag, purpose: &impl BorshSerialize) -> Hash {
+        Hash(self.begin(tag, purpose).finalize().into_bytes().into())
+    }
+
+    fn begin(&self, tag: Tag, purpose: &impl BorshSerialize) -> hmac::Hmac<sha2::Sha256> {
         let mut mac = hmac::Hmac::<sha2::Sha256>::new_from_slice(&self.0).expect("HMAC takes a key of any length");
         mac.update(tag.as_bytes());
         mac.update(&codec::encode(purpose));
+        mac
+    }
+}
+
+/// The salts of one lane's messages: what they have in common is hashed once.
+#[derive(Clone)]
+pub struct MessageSalts(hmac::Hmac<sha2::Sha256>);
+
+impl MessageSalts {
+    /// The salt of the message with this nonce.
+    pub fn of(&self, nonce: u64) -> Hash {
+        let mut mac = self.0.clone();
+        mac.update(&nonce.to_le_bytes());
         Hash(mac.finalize().into_bytes().into())
+    }
+}
+
+impl std::fmt::Debug for MessageSalts {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("MessageSalts(…)")
     }
 }

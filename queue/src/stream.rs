@@ -116,6 +116,11 @@ impl Stream {
         &self.bytes
     }
 
+    /// All bytes, to keep.
+    pub fn into_bytes(self) -> Vec<u8> {
+        self.bytes
+    }
+
     /// Number of messages.
     pub fn count(&self) -> u64 {
         self.count

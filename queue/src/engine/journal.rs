@@ -22,7 +22,7 @@ struct Appending {
     is_cut: bool,
 }
 
-/// Invariant: outputs stand in the order of their turns.
+/// Invariant: outputs stand in the order of their turns; no key is both put and deleted.
 #[derive(Debug)]
 pub(super) struct Journal {
     committed: TurnId,
@@ -63,6 +63,7 @@ impl Journal {
     }
 
     pub(super) fn put(&mut self, key: Vec<u8>, record: &impl BorshSerialize) {
+        self.deletes.remove(&key);
         self.puts.insert(key, codec::encode(record));
     }
 
@@ -100,6 +101,11 @@ impl Journal {
     pub(super) fn cut(&mut self, lane: &Lane) {
         let of_lane = self.messages.iter_mut().filter(|appending| appending.appended.lane == *lane);
         of_lane.for_each(|appending| appending.is_cut = true);
+    }
+
+    /// Whether the open turn deletes a key.
+    pub(super) fn is_deleted(&self, key: &[u8]) -> bool {
+        self.deletes.contains(key)
     }
 
     pub(super) fn prune(&mut self, lane: &Lane, below: u64) {

@@ -3,6 +3,7 @@
 //! Numbers in keys are big-endian, so that keys sort as their numbers do.
 
 use super::deadlines::{LaneNotes, NodeNotes};
+use super::feeds::FeedName;
 use crate::checkpoint::Checkpoint;
 use crate::codec;
 use crate::digest::Hash;
@@ -35,6 +36,8 @@ pub(super) const ATTESTOR: &[u8] = b"attestor";
 pub(super) const INBOX_SIZE: &[u8] = b"inbox-size";
 /// Prefix of [`InboxRecord`]s.
 pub(super) const INBOX: &[u8] = b"inbox/";
+/// Prefix of [`FeedRecord`]s.
+pub(super) const FEED: &[u8] = b"feed/";
 /// Prefix of [`OutboundRecord`]s.
 pub(super) const OUTBOUND: &[u8] = b"outbound/";
 /// Prefix of [`InboundRecord`]s.
@@ -189,6 +192,15 @@ pub(super) struct InboxRecord {
     pub(super) tombstones: Vec<(u64, Tombstone)>,
 }
 
+/// How far a feed is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+pub(super) struct FeedRecord {
+    /// How many of its messages were taken.
+    pub(super) taken: u64,
+    /// The turn that took the last one.
+    pub(super) turn: u64,
+}
+
 /// A stored perfect subtree of a lane log, with the lane's bytes up to its end.
 ///
 /// Subtrees that are completed by one turn stand together, because a row costs more than what is in
@@ -315,6 +327,10 @@ pub(super) fn head_row_key(lane: &Lane, end: Option<u64>) -> Vec<u8> {
 fn numbered(prefix: &[u8], lane: &Lane, number: Option<u64>) -> Vec<u8> {
     let number = number.map(u64::to_be_bytes);
     [prefix, &codec::encode(lane), number.as_ref().map_or(&[][..], |digits| &digits[..])].concat()
+}
+
+pub(super) fn feed_key(name: &FeedName) -> Vec<u8> {
+    [FEED, name.as_str().as_bytes()].concat()
 }
 
 pub(super) fn inbox_key(end: u64) -> Vec<u8> {

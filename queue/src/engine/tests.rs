@@ -5,6 +5,7 @@
 
 mod adversaries;
 mod ahead;
+mod bulk;
 mod limits;
 mod settlement;
 mod world;

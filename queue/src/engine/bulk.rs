@@ -1,0 +1,164 @@
+//! Enqueue in bulk: many payloads between two accounts, for which everything that they have in
+//! common is done once.
+
+use super::Engine;
+use super::io::{EnqueueError, Now};
+use super::settlement::{Note, NoteKind};
+use crate::digest::Hash;
+use crate::ids::{AccountId, Route, ShardId, route};
+use crate::limits::MESSAGE_BYTES_MAX;
+use crate::message::{Body, MESSAGE_VERSION, Message};
+use crate::store::{Store, TurnId};
+use crate::stream::stream_bytes;
+use std::ops::Range;
+
+/// What was taken of a run of payloads: the first ones, up to the first that was refused.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TakenRun {
+    /// The destination.
+    pub peer: ShardId,
+    /// The nonces that they have in the lane, in order.
+    pub nonces: Range<u64>,
+    /// The turn that has to become durable.
+    pub turn: TurnId,
+    /// Why the next payload was not taken; none of those behind it was tried.
+    pub refused: Option<EnqueueError>,
+}
+
+impl<S: Store> Engine<S> {
+    /// Takes payloads as data messages into the lane to the receiver's shard, in order, until one is
+    /// refused. Without payloads it says whether any could be taken.
+    ///
+    /// # Errors
+    /// [`EnqueueError`], if it holds for whatever is sent between these accounts; nothing was taken.
+    pub fn handle_enqueue_payloads<'a>(
+        &mut self,
+        sender: &AccountId,
+        receiver: &AccountId,
+        payloads: impl IntoIterator<Item = &'a [u8]>,
+        now: Now,
+    ) -> Result<TakenRun, EnqueueError> {
+        let peer = self.destination(sender, receiver)?;
+        let Some(outbound) = self.outbound.get_mut(&peer) else { return Err(EnqueueError::UnknownShard(peer)) };
+        // Whatever the room: a frozen lane takes nothing.
+        outbound.check_room(0, u64::MAX)?;
+        let deadline_ns = self.config.settling.deadline_of(None, self.clock.time_ns(now))?;
+        let note = Note { kind: NoteKind::Data, deadline_ns };
+        let salts = self.config.salt_secret.messages(&outbound.record.lane);
+        let mut envelope = Envelope::new(sender, receiver, deadline_ns);
+        let first_nonce = outbound.record.log.size();
+        let mut next_nonce = first_nonce;
+        let mut refused = None;
+        for payload in payloads {
+            let checked = envelope.seal(salts.of(next_nonce), payload).and_then(|message| {
+                outbound.check_room(stream_bytes(message), self.config.backlog_bytes_max).map(|()| message)
+            });
+            match checked {
+                Ok(message) => next_nonce = outbound.enqueue(message, note, &mut self.journal) + 1,
+                Err(error) => {
+                    refused = Some(error);
+                    break;
+                }
+            }
+        }
+        Ok(TakenRun { peer, nonces: first_nonce..next_nonce, turn: self.journal.open_turn(), refused })
+    }
+
+    /// The shard to which a message between these accounts goes, if any may be sent there now.
+    pub(super) fn destination(&self, sender: &AccountId, receiver: &AccountId) -> Result<ShardId, EnqueueError> {
+        let own = &self.config.shard;
+        if !own.owns(sender) {
+            return Err(EnqueueError::Sender { sender: sender.clone(), shard: own.clone() });
+        }
+        let peer = match route(own, receiver) {
+            Route::Local => return Err(EnqueueError::Local(receiver.clone())),
+            Route::Near => return Err(EnqueueError::NearHasNoLane(receiver.clone())),
+            Route::Shard(peer) => peer,
+        };
+        if self.config.closed_lanes.contains(&peer) {
+            return Err(EnqueueError::LaneClosed(peer));
+        }
+        if !self.resumed {
+            return Err(EnqueueError::Starting);
+        }
+        Ok(peer)
+    }
+}
+
+/// Encodes data messages that differ only in salt and payload.
+struct Envelope {
+    /// An encoded message.
+    message: Vec<u8>,
+    /// What it has without a payload, whose length it then ends with.
+    empty_bytes: usize,
+}
+
+/// Where the salt stands in an encoded message: behind the version.
+const SALT: Range<usize> = 1..33;
+
+impl Envelope {
+    fn new(sender: &AccountId, receiver: &AccountId, deadline_ns: Option<u64>) -> Self {
+        let message = Message {
+            version: MESSAGE_VERSION,
+            salt: Hash::ZERO,
+            sender: sender.clone(),
+            receiver: receiver.clone(),
+            deadline_ns,
+            body: Body::Data(Vec::new()),
+        };
+        let message = message.encode();
+        Envelope { empty_bytes: message.len(), message }
+    }
+
+    /// The encoded message. Its length is checked before it is made.
+    fn seal(&mut self, salt: Hash, payload: &[u8]) -> Result<&[u8], EnqueueError> {
+        let found = self.empty_bytes + payload.len();
+        let payload_len = match u32::try_from(payload.len()) {
+            Ok(payload_len) if found <= MESSAGE_BYTES_MAX => payload_len,
+            _ => return Err(EnqueueError::TooLarge { found }),
+        };
+        self.message[SALT].copy_from_slice(&salt.0);
+        self.message.truncate(self.empty_bytes - size_of::<u32>());
+        self.message.extend_from_slice(&payload_len.to_le_bytes());
+        self.message.extend_from_slice(payload);
+        Ok(&self.message)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn accounts() -> (AccountId, AccountId) {
+        ("ann.alpha".parse().expect("valid"), "bob.beta".parse().expect("valid"))
+    }
+
+    #[test]
+    fn an_envelope_seals_what_the_message_would_encode_to() {
+        let (sender, receiver) = accounts();
+        let mut envelope = Envelope::new(&sender, &receiver, None);
+        for length in [0, 70_000, 1, 255, 256, 0] {
+            let (salt, payload) = (Hash([7; 32]), vec![0xab; length]);
+            let sealed = envelope.seal(salt, &payload).expect("short enough").to_vec();
+            let message = Message {
+                version: MESSAGE_VERSION,
+                salt,
+                sender: sender.clone(),
+                receiver: receiver.clone(),
+                deadline_ns: None,
+                body: Body::Data(payload),
+            };
+            assert_eq!(sealed, message.encode());
+        }
+    }
+
+    #[test]
+    fn the_longest_payload_makes_a_message_of_exactly_the_limit_and_the_next_one_is_refused() {
+        let (sender, receiver) = accounts();
+        let mut envelope = Envelope::new(&sender, &receiver, None);
+        let longest = vec![0; MESSAGE_BYTES_MAX - envelope.empty_bytes];
+        assert_eq!(envelope.seal(Hash::ZERO, &longest).expect("the limit").len(), MESSAGE_BYTES_MAX);
+        let refused = envelope.seal(Hash::ZERO, &[longest, vec![0]].concat());
+        assert_eq!(refused, Err(EnqueueError::TooLarge { found: MESSAGE_BYTES_MAX + 1 }));
+    }
+}
