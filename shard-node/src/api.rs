@@ -7,20 +7,23 @@ mod inbox;
 mod lanes;
 mod messages;
 mod status;
+mod stream;
 pub mod types;
 
 pub use status::NodeFacts;
+pub(crate) use stream::{PAYLOADS_MEDIA_TYPE, STREAM_PATH};
 
 use crate::driver::DriverHandle;
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::routing::{get, post};
+use axum::serve::ListenerExt as _;
 use std::future::Future;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::net::TcpListener;
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 
 /// Longest request body, in bytes: one message of 4 MiB in base64, or a batch of small ones.
 pub const BODY_BYTES_MAX: usize = 8 * 1024 * 1024;
@@ -30,6 +33,9 @@ pub const BATCH_MESSAGES_MAX: usize = 10_000;
 
 /// Most messages in one answer from the inbox.
 pub const INBOX_MESSAGES_MAX: usize = 1_000;
+
+/// Most streams of messages at once: each may hold some 10 MiB that aren't taken yet.
+pub const STREAMS_MAX: usize = 32;
 
 /// Longest wait of a long poll.
 pub const WAIT_MAX: Duration = Duration::from_secs(60);
@@ -60,7 +66,9 @@ struct ApiState {
     driver: DriverHandle,
     facts: Arc<NodeFacts>,
     started: Instant,
-    /// Becomes true when long polls have to end.
+    /// Room for another stream of messages.
+    streams: Arc<Semaphore>,
+    /// Becomes true when long polls and streams have to end.
     closing: watch::Receiver<bool>,
 }
 
@@ -102,16 +110,22 @@ impl Api {
         facts: NodeFacts,
         closing: watch::Receiver<bool>,
     ) -> impl Future<Output = std::io::Result<()>> + Send + 'static {
-        let state = ApiState { driver, facts: Arc::new(facts), started: Instant::now(), closing: closing.clone() };
+        let streams = Arc::new(Semaphore::new(STREAMS_MAX));
+        let facts = Arc::new(facts);
+        let state = ApiState { driver, facts, started: Instant::now(), streams, closing: closing.clone() };
         let router = router(state, &self.token);
         let closed = closed(closing);
-        async move { axum::serve(self.listener, router).with_graceful_shutdown(closed).await }
+        // Answers come in short lines, each of which somebody waits for.
+        let listener = self.listener.tap_io(|stream| drop(stream.set_nodelay(true)));
+        async move { axum::serve(listener, router).with_graceful_shutdown(closed).await }
     }
 }
 
 fn router(state: ApiState, token: &str) -> Router {
     let protected = Router::new()
         .route("/v1/messages", post(messages::send))
+        .route(STREAM_PATH, post(stream::send))
+        .route("/v1/feeds/{feed}", get(stream::feed))
         .route("/v1/inbox", get(inbox::read))
         .route("/v1/status", get(status::read))
         .route("/v1/lanes/{peer}/wait", get(lanes::wait))

@@ -1,13 +1,18 @@
 //! A client of a node's local API: what the command line talks through.
 
+mod stream;
+
+pub use stream::{StreamAnswers, StreamSender};
+
 use crate::api::types::{
-    ErrorBody, ErrorResponse, InboxQuery, InboxResponse, NewMessage, SendRequest, SendResponse, SentMessage,
-    StatusResponse, WaitQuery, WaitResponse,
+    ErrorBody, ErrorResponse, FeedResponse, InboxQuery, InboxResponse, NewMessage, SendRequest, SendResponse,
+    SentMessage, StatusResponse, WaitQuery, WaitResponse,
 };
 use crate::home::{Home, HomeError};
+use queue::engine::FeedName;
 use queue::ids::ShardId;
 use queue::proof::MessageProof;
-use reqwest::{Method, RequestBuilder};
+use reqwest::{Method, RequestBuilder, StatusCode};
 use serde::de::DeserializeOwned;
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -87,6 +92,14 @@ impl Client {
         self.answer(self.request(Method::POST, "/v1/messages").json(&SendRequest::Many { messages }), 0).await
     }
 
+    /// How many messages of a feed are durable.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn feed(&self, feed: &FeedName) -> Result<FeedResponse, ClientError> {
+        self.answer(self.request(Method::GET, &format!("/v1/feeds/{feed}")), 0).await
+    }
+
     /// Reads the inbox.
     ///
     /// # Errors
@@ -127,18 +140,26 @@ impl Client {
     async fn answer<T: DeserializeOwned>(&self, request: RequestBuilder, wait_ms: u64) -> Result<T, ClientError> {
         let invalid = |reason: String| ClientError::Answer { address: self.address, reason };
         let timeout = ANSWER_TIMEOUT.saturating_add(Duration::from_millis(wait_ms));
-        let response = request.timeout(timeout).send().await.map_err(|error| match error.is_connect() {
-            true => ClientError::NotRunning { address: self.address, home: self.home.clone() },
-            false => invalid(error.to_string()),
-        })?;
+        let response = request.timeout(timeout).send().await.map_err(|error| self.unanswered(&error))?;
         let status = response.status();
         let body = response.bytes().await.map_err(|error| invalid(error.to_string()))?;
         if status.is_success() {
             return serde_json::from_slice(&body).map_err(|error| invalid(error.to_string()));
         }
-        match serde_json::from_slice(&body) {
-            Ok(ErrorResponse { error }) => Err(ClientError::Refused(error)),
-            Err(_) => Err(invalid(format!("HTTP {status}"))),
+        Err(self.refused(status, &body))
+    }
+
+    fn unanswered(&self, error: &reqwest::Error) -> ClientError {
+        match error.is_connect() {
+            true => ClientError::NotRunning { address: self.address, home: self.home.clone() },
+            false => ClientError::Answer { address: self.address, reason: error.to_string() },
+        }
+    }
+
+    fn refused(&self, status: StatusCode, body: &[u8]) -> ClientError {
+        match serde_json::from_slice(body) {
+            Ok(ErrorResponse { error }) => ClientError::Refused(error),
+            Err(_) => ClientError::Answer { address: self.address, reason: format!("HTTP {status}") },
         }
     }
 }

@@ -3,12 +3,14 @@
 //!
 //! The engine never waits for the network, and the network never sees what isn't durable.
 
+mod bulk;
 mod clock;
 mod command;
 mod durability;
 mod inputs;
 mod waiters;
 
+pub use bulk::{Batch, BatchError, Run, TakenBatch};
 pub use command::{
     Accepted, AttestTotals, Delivered, DriverHandle, Ended, InboxError, InboxRange, Milestone, NearState, NodeState,
     SentMessage, WaitError,

@@ -1,7 +1,7 @@
 //! Errors of the local API: an HTTP status, a stable code for programs, a text for people.
 
 use super::types::{ErrorBody, ErrorResponse};
-use crate::driver::{Ended, InboxError, WaitError};
+use crate::driver::{BatchError, Ended, InboxError, WaitError};
 use axum::Json;
 use axum::extract::rejection::{JsonRejection, PathRejection, QueryRejection};
 use axum::http::StatusCode;
@@ -10,7 +10,7 @@ use queue::engine::{EnqueueError, ProveError};
 use queue::store::StoreError;
 
 /// When a caller who came too early may try again, in milliseconds.
-const RETRY_MS: u64 = 1_000;
+pub(super) const RETRY_MS: u64 = 1_000;
 
 /// An answer that is an error.
 #[derive(Debug)]
@@ -25,7 +25,7 @@ impl Failure {
         Failure { status, body }
     }
 
-    fn retry_in(mut self, retry_ms: u64) -> Self {
+    pub(super) fn retry_in(mut self, retry_ms: u64) -> Self {
         self.body.retry_ms = Some(retry_ms);
         self
     }
@@ -70,6 +70,16 @@ impl From<EnqueueError> for Failure {
             }
             EnqueueError::Starting | EnqueueError::NoTime => failure.retry_in(RETRY_MS),
             _ => failure,
+        }
+    }
+}
+
+impl From<BatchError> for Failure {
+    fn from(error: BatchError) -> Self {
+        match error {
+            BatchError::Enqueue(error) => error.into(),
+            BatchError::Gap { .. } => Failure::new(StatusCode::CONFLICT, "feed_gap", error),
+            BatchError::Store(error) => error.into(),
         }
     }
 }

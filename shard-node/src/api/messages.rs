@@ -14,7 +14,7 @@ use queue::message::Body;
 use std::time::Duration;
 
 /// How long NEAR may take to say whether a shard that isn't known yet is registered.
-const REFRESH_TIMEOUT: Duration = Duration::from_secs(5);
+pub(super) const REFRESH_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Answers once all that was accepted is durable.
 pub(super) async fn send(
@@ -79,7 +79,7 @@ async fn enqueue_knowing_new_shards(
     Ok(results)
 }
 
-fn own_account(shard: &ShardId) -> Result<AccountId, Failure> {
+pub(super) fn own_account(shard: &ShardId) -> Result<AccountId, Failure> {
     shard.as_str().parse().map_err(Failure::bad_request)
 }
 

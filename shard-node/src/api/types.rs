@@ -2,10 +2,11 @@
 
 use crate::driver::NearState;
 use queue::codec;
-use queue::engine::Status;
+use queue::engine::{FeedName, Status};
 use queue::ids::{AccountId, ShardId};
 use queue::message::Tombstone;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 
 /// A message to send.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -63,6 +64,76 @@ pub enum SendResult {
         /// Why.
         error: ErrorBody,
     },
+}
+
+/// Query of `POST /v1/messages/stream`.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct StreamQuery {
+    /// The account that is spoken to; lines of JSON may name others.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub to: Option<AccountId>,
+    /// The account that speaks; the shard's own if left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub from: Option<AccountId>,
+    /// The feed that the stream continues.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub feed: Option<FeedName>,
+    /// Position in the feed of the stream's first message, from 0. What the feed has already is
+    /// not taken again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub at: Option<u64>,
+}
+
+/// A line of a stream of JSON.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct StreamLine {
+    /// The account that is spoken to; the query's if left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub to: Option<AccountId>,
+    /// The account that speaks; the query's if left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub from: Option<AccountId>,
+    /// The content, in base64.
+    #[serde(rename = "payload_base64", with = "codec::base64_bytes")]
+    pub payload: Vec<u8>,
+}
+
+/// How far a stream is. Each line of the answer tells all of it; the last one has `done` or `error`.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct StreamProgress {
+    /// How many messages are durable, from the stream's first on; of a feed, from its first on.
+    pub durable: u64,
+    /// Where the stream's messages stand in each lane.
+    pub lanes: BTreeMap<ShardId, LaneSpan>,
+    /// When the newest was seen to be durable, in nanoseconds since the Unix epoch; 0 before that.
+    pub accepted_at_ns: u64,
+    /// What the node waits for before it takes more.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub waiting: Option<ErrorBody>,
+    /// The stream has ended, and all of it is durable.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub done: bool,
+    /// Why nothing more is taken.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error: Option<ErrorBody>,
+}
+
+/// Nonces of a stream's messages in one lane. Messages of others may stand between them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LaneSpan {
+    /// Nonce of the first.
+    pub first_nonce: u64,
+    /// One more than the nonce of the newest that is durable.
+    pub nonce_end: u64,
+}
+
+/// Answer to `GET /v1/feeds/{feed}`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FeedResponse {
+    /// How many of its messages are durable; 0 for one that isn't remembered.
+    pub durable: u64,
 }
 
 /// An error, as answers carry it.

@@ -1,5 +1,6 @@
 //! What others ask of the driver, and the handle by which they ask.
 
+use super::bulk::{Batch, TakenBatch};
 use crate::near::AttestGas;
 use queue::engine::{Enqueue, EnqueueError, InboxEntry, ProveError, Status};
 use queue::ids::ShardId;
@@ -140,6 +141,8 @@ pub enum WaitError {
 pub(super) enum Command {
     /// Take messages; answered once all of them that were taken are durable.
     Enqueue { requests: Vec<Enqueue>, reply: oneshot::Sender<Vec<Result<Accepted, EnqueueError>>> },
+    /// Take payloads in bulk; answered at once.
+    EnqueueBatch { batch: Batch, reply: oneshot::Sender<TakenBatch> },
     /// Tell the node's state.
     Status { reply: oneshot::Sender<NodeState> },
     /// Read the inbox.
@@ -200,6 +203,15 @@ impl DriverHandle {
     /// [`Ended`]; messages may have been taken.
     pub async fn enqueue(&self, requests: Vec<Enqueue>) -> Result<Vec<Result<Accepted, EnqueueError>>, Ended> {
         self.ask(|reply| Command::Enqueue { requests, reply }).await
+    }
+
+    /// Enqueues payloads in bulk, up to the first that is refused. Answers as soon as that is known;
+    /// what was taken is accepted when [`TakenBatch::durable`] tells.
+    ///
+    /// # Errors
+    /// [`Ended`]; messages may have been taken.
+    pub async fn enqueue_batch(&self, batch: Batch) -> Result<TakenBatch, Ended> {
+        self.ask(|reply| Command::EnqueueBatch { batch, reply }).await
     }
 
     /// The node's state.

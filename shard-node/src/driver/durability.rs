@@ -65,28 +65,52 @@ pub(super) struct PendingReplies {
 
 #[derive(Debug)]
 struct PendingReply {
-    /// The newest turn of `results`.
+    /// The newest turn that the answer tells of.
     turn: TurnId,
-    results: Vec<Result<Ticket, EnqueueError>>,
-    reply: EnqueueReply,
+    kind: Reply,
+}
+
+#[derive(Debug)]
+enum Reply {
+    /// Each message has an answer.
+    Messages { results: Vec<Result<Ticket, EnqueueError>>, reply: EnqueueReply },
+    /// A batch was answered before; this says when it was durable.
+    Batch(oneshot::Sender<u64>),
 }
 
 impl PendingReplies {
     /// Takes the results of one command.
     pub(super) fn push(&mut self, results: Vec<Result<Ticket, EnqueueError>>, reply: EnqueueReply) {
         let newest = results.iter().flatten().map(|ticket| ticket.turn).max().unwrap_or(0);
+        self.wait_for(newest, Reply::Messages { results, reply });
+    }
+
+    /// Tells `reply` when `turn` is durable.
+    pub(super) fn push_batch(&mut self, turn: TurnId, reply: oneshot::Sender<u64>) {
+        self.wait_for(turn, Reply::Batch(reply));
+    }
+
+    fn wait_for(&mut self, newest: TurnId, kind: Reply) {
         let turn = self.replies.back().map_or(newest, |before| before.turn.max(newest));
-        self.replies.push_back(PendingReply { turn, results, reply });
+        self.replies.push_back(PendingReply { turn, kind });
     }
 
     /// Answers all whose turn is durable.
     pub(super) fn answer(&mut self, durable: TurnId, now_unix_ns: u64, times: &SyncTimes) {
         let ready = self.replies.partition_point(|pending| pending.turn <= durable);
-        for PendingReply { results, reply, .. } in self.replies.drain(..ready) {
+        let durable_at_ns = |turn: TurnId| times.of(turn).unwrap_or(now_unix_ns);
+        for PendingReply { turn, kind } in self.replies.drain(..ready) {
+            let (results, reply) = match kind {
+                Reply::Messages { results, reply } => (results, reply),
+                Reply::Batch(reply) => {
+                    answer(reply, durable_at_ns(turn));
+                    continue;
+                }
+            };
             let accepted = |ticket: Ticket| Accepted {
                 peer: ticket.peer,
                 nonce: ticket.nonce,
-                accepted_at_ns: times.of(ticket.turn).unwrap_or(now_unix_ns),
+                accepted_at_ns: durable_at_ns(ticket.turn),
             };
             answer(reply, results.into_iter().map(|result| result.map(accepted)).collect());
         }

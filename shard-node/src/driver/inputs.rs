@@ -34,6 +34,7 @@ impl<S: Store> Driver<S> {
                 let results = self.enqueue(requests);
                 self.replies.push(results, reply);
             }
+            Command::EnqueueBatch { batch, reply } => self.take_batch(batch, reply),
             Command::Status { reply } => {
                 let state = NodeState { engine: self.engine.status(), near: self.near.clone() };
                 answer(reply, state);

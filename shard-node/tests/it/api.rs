@@ -24,20 +24,20 @@ use tokio::sync::{Notify, mpsc, oneshot, watch};
 const SECOND_NS: u64 = 1_000_000_000;
 
 /// A node without network: the test plays NEAR.
-struct Node {
-    client: Client,
-    home: Home,
-    address: SocketAddr,
-    near: mpsc::Sender<NearEvent>,
+pub struct Node {
+    pub client: Client,
+    pub home: Home,
+    pub address: SocketAddr,
+    pub near: mpsc::Sender<NearEvent>,
     requests: mpsc::UnboundedReceiver<Request>,
-    closing: watch::Sender<bool>,
+    pub closing: watch::Sender<bool>,
     stopped: oneshot::Receiver<Result<(), NodeStop>>,
     _peers: mpsc::Sender<PeerEvent>,
     _attested: mpsc::Sender<AttestOutcome>,
     _folder: tempfile::TempDir,
 }
 
-fn shard(name: &str) -> ShardId {
+pub fn shard(name: &str) -> ShardId {
     name.parse().unwrap()
 }
 
@@ -50,7 +50,7 @@ fn trust() -> TrustRoot {
     TrustRoot { domain, secp256k1: None, ed25519: Some(PublicKey::Ed25519([7; 32])) }
 }
 
-fn registered(name: &str) -> ShardView {
+pub fn registered(name: &str) -> ShardView {
     ShardView {
         shard: shard(name),
         owner: format!("{name}.test.near").parse().unwrap(),
@@ -69,17 +69,17 @@ fn registered(name: &str) -> ShardView {
     }
 }
 
-fn message(to: &str, payload: &[u8]) -> NewMessage {
+pub fn message(to: &str, payload: &[u8]) -> NewMessage {
     NewMessage { to: to.parse().unwrap(), from: None, payload: payload.to_vec() }
 }
 
 impl Node {
     /// A node of `alpha` that knows `beta`, with nothing connected.
-    async fn alpha() -> Node {
+    pub async fn alpha() -> Node {
         Node::with_backlog(64 * 1024 * 1024).await
     }
 
-    async fn with_backlog(backlog_bytes_max: u64) -> Node {
+    pub async fn with_backlog(backlog_bytes_max: u64) -> Node {
         let mut node = Node::start(backlog_bytes_max).await;
         node.expect_request(|request| matches!(request, Request::FetchTip)).await;
         node.near.send(NearEvent::BlockTime(1_000 * SECOND_NS)).await.unwrap();
@@ -89,7 +89,7 @@ impl Node {
         node
     }
 
-    async fn start(backlog_bytes_max: u64) -> Node {
+    pub async fn start(backlog_bytes_max: u64) -> Node {
         let (peers, peer_events) = mpsc::channel(1);
         let (near, near_events) = mpsc::channel(8);
         let (attested, attest_outcomes) = mpsc::channel(1);
@@ -144,7 +144,7 @@ impl Node {
         }
     }
 
-    async fn expect_request(&mut self, wanted: impl Fn(&Request) -> bool) {
+    pub async fn expect_request(&mut self, wanted: impl Fn(&Request) -> bool) {
         loop {
             let request = self.requests.recv().await.expect("the driver runs");
             if wanted(&request) {
@@ -188,7 +188,7 @@ fn config(api_addr: SocketAddr) -> Config {
     }
 }
 
-fn refusal(error: ClientError) -> (String, String, Option<u64>) {
+pub fn refusal(error: ClientError) -> (String, String, Option<u64>) {
     match error {
         ClientError::Refused(body) => (body.code, body.message, body.retry_ms),
         other => panic!("expected a refusal, found {other}"),
@@ -221,12 +221,14 @@ async fn mallory_without_the_token_reaches_nothing_but_health() {
     for wrong in [None, Some(""), Some("0"), Some(&token[1..])] {
         for path in [
             "/v1/messages",
+            "/v1/messages/stream?to=bob.beta",
+            "/v1/feeds/orders",
             "/v1/inbox",
             "/v1/status",
             "/v1/lanes/beta/wait?nonce=0&state=delivered",
             "/v1/proofs/beta/0",
         ] {
-            let method = if path == "/v1/messages" { reqwest::Method::POST } else { reqwest::Method::GET };
+            let method = if path.starts_with("/v1/messages") { reqwest::Method::POST } else { reqwest::Method::GET };
             let (status, body) = node.raw(method, path, wrong, "{}".to_owned()).await;
             assert_eq!(
                 (status, body["error"]["code"].as_str()),

@@ -7,4 +7,5 @@ mod near;
 mod processes;
 mod send;
 mod store;
+mod stream;
 mod verify;
