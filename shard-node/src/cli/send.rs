@@ -13,6 +13,7 @@ use anyhow::{Context as _, anyhow, bail, ensure};
 use clap::Args;
 use lines::Lines;
 use queue::digest::Hash;
+use queue::engine::FeedName;
 use queue::ids::{AccountId, ShardId};
 use queue::limits::MESSAGE_BYTES_MAX;
 use queue::message::{Body, MESSAGE_VERSION, Message};
@@ -30,7 +31,8 @@ use tokio::io::AsyncReadExt as _;
   shard-node send --home .local/alpha --to bob.beta hello
   shard-node send --home .local/alpha --to bob.beta --from ann.alpha --wait delivered hello
   shard-node send --home .local/alpha --to bob.beta --file picture.png
-  tail -f orders.ndjson | shard-node send --home .local/alpha --to bob.beta --stdin")]
+  tail -f orders.ndjson | shard-node send --home .local/alpha --to bob.beta --stdin
+  shard-node send --home .local/alpha --to bob.beta --stdin --feed orders-2026 < orders-2026.ndjson")]
 pub struct SendArgs {
     /// The home of the sending shard's node, which must be running
     #[arg(long, value_name = "DIR")]
@@ -47,6 +49,10 @@ pub struct SendArgs {
     /// How long to wait for that, in seconds
     #[arg(long, value_name = "SECONDS", default_value_t = 120)]
     timeout: u64,
+    /// The lines are all of this feed, from its first one on: those that the node has already are not
+    /// sent again. To go on after a break, run the same command with the same lines
+    #[arg(long, value_name = "NAME", requires = "stdin")]
+    feed: Option<FeedName>,
     #[command(flatten)]
     content: Content,
 }
@@ -95,7 +101,7 @@ async fn send_lines(args: &SendArgs, input: impl Read + Send + 'static, output: 
     let client = Client::of_home(&home)?;
     let from = sender(args, &config.shard)?;
     let payload_bytes_max = payload_bytes_max(&from, &args.to);
-    let destination = Destination { from, to: args.to.clone() };
+    let destination = Destination { from, to: args.to.clone(), feed: args.feed.clone() };
     let stop = StopSignals::listen()?;
     let lines = Lines::read(input, payload_bytes_max).context("cannot start reading")?;
     output.step(format!("sending each line to {}", args.to));

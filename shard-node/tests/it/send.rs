@@ -1,11 +1,13 @@
 //! `send --file` and `send --stdin`, as a shell runs them, between real nodes.
 
 use queue::limits::MESSAGE_BYTES_MAX;
+use queue::stream::Stream;
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
-use shard_node::api::types::InboxQuery;
-use shard_node::client::Client;
+use shard_node::api::types::{InboxQuery, StreamProgress, StreamQuery, WaitQuery};
+use shard_node::client::{Client, StreamAnswers};
 use shard_node::demo::fleet::{Fleet, SHARDS};
+use shard_node::driver::Milestone;
 use shard_node::home::Home;
 use std::path::PathBuf;
 use std::process::{Output, Stdio};
@@ -85,6 +87,8 @@ async fn lines_and_files_arrive_in_order_and_a_script_learns_how_far_it_came() {
         nothing_after_a_line_above_the_limit_is_sent(&bridge).await;
         an_interrupted_sender_tells_how_far_it_came(&bridge).await;
         a_killed_node_leaves_a_count_to_go_on_from(&mut bridge).await;
+        a_feed_goes_on_after_a_kill_with_all_that_was_acknowledged_and_nothing_twice(&mut bridge).await;
+        a_stream_waits_for_room_in_a_full_lane_and_keeps_its_order(&mut bridge).await;
         bridge.fleet.stop().await.expect("a clean stop");
     };
     tokio::time::timeout(TIME_LIMIT, story).await.expect("in time");
@@ -160,7 +164,8 @@ async fn a_killed_node_leaves_a_count_to_go_on_from(bridge: &mut Bridge) {
     input.write_all(b"one\ntwo\n").await.expect("read");
     assert_eq!(bridge.inbox(1_003, 2).await, [b"one", b"two"]);
     bridge.fleet.kill(ALPHA).await.expect("it ran");
-    input.write_all(b"three\n").await.expect("read");
+    // The sender may have noticed already.
+    let _ = input.write_all(b"three\n").await;
     drop(input);
 
     let output = child.wait_with_output().await.expect("an end");
@@ -173,4 +178,122 @@ async fn a_killed_node_leaves_a_count_to_go_on_from(bridge: &mut Bridge) {
     let output = bridge.send_lines(b"three", &["--wait", "delivered"]).await;
     assert_eq!(summary(&output)["first_nonce"], 1_005, "{}", words(&output));
     assert_eq!(bridge.inbox(1_005, 1).await, [b"three"]);
+}
+
+/// Message `n` of a feed, of 256 bytes.
+fn order(n: u64) -> Vec<u8> {
+    format!("{n:0256}").into_bytes()
+}
+
+fn orders(numbers: std::ops::Range<u64>) -> Stream {
+    Stream::of(numbers.map(order))
+}
+
+fn to_bob(feed: &str, at: u64) -> StreamQuery {
+    let (to, feed) = ("bob.beta".parse().expect("an account"), feed.parse().expect("a name"));
+    StreamQuery { to: Some(to), from: None, feed: Some(feed), at: Some(at) }
+}
+
+/// The last of what a node says about a stream: with how it ended, or before the connection broke.
+async fn last_word(mut answers: StreamAnswers) -> StreamProgress {
+    let mut last = StreamProgress::default();
+    while let Ok(Some(progress)) = answers.next().await {
+        assert!(progress.durable >= last.durable, "what is durable stays so");
+        last = progress;
+    }
+    last
+}
+
+async fn a_feed_goes_on_after_a_kill_with_all_that_was_acknowledged_and_nothing_twice(bridge: &mut Bridge) {
+    const ORDERS: u64 = 60_000;
+    let first_position = bridge.client(BETA).status().await.expect("a status").engine.inbox_size;
+    let client = bridge.client(ALPHA);
+    let (sender, mut answers) = client.open_stream(&to_bob("orders", 0)).await.expect("a stream");
+    let sending = tokio::spawn(async move {
+        for start in (0..ORDERS).step_by(500) {
+            if !sender.send(orders(start..start + 500)).await {
+                return;
+            }
+        }
+    });
+    while answers.next().await.expect("a running node").expect("a stream that goes on").durable < 20_000 {}
+    bridge.fleet.kill(ALPHA).await.expect("it ran");
+    let told = last_word(answers).await;
+    sending.await.expect("no panic");
+    let acknowledged = told.durable;
+    assert!((told.error, told.done) == (None, false), "killed after {acknowledged} messages, not at the end");
+
+    bridge.fleet.start_node(ALPHA).await.expect("a running node");
+    let client = bridge.client(ALPHA);
+    let known = client.feed(&"orders".parse().expect("a name")).await.expect("a feed").durable;
+    assert!(known >= acknowledged, "{acknowledged} messages were acknowledged, {known} are there");
+    let (sender, answers) = loop {
+        // Until the node has seen NEAR it takes nothing.
+        if let Ok(stream) = client.open_stream(&to_bob("orders", acknowledged)).await {
+            break stream;
+        }
+    };
+    let rest = async {
+        assert!(sender.send(orders(acknowledged..ORDERS)).await);
+        drop(sender);
+    };
+    let (last, ()) = tokio::join!(last_word(answers), rest);
+    assert!(last.done && last.durable == ORDERS, "{last:?}");
+
+    let count = usize::try_from(ORDERS).expect("a small number");
+    assert!(bridge.inbox(first_position, count).await.into_iter().eq((0..ORDERS).map(order)));
+    assert_eq!(bridge.client(BETA).status().await.expect("a status").engine.inbox_size, first_position + ORDERS);
+    let lines = orders(0..10).messages().collect::<Vec<_>>().join(&b'\n');
+    let output = bridge.send_lines(&lines, &["--feed", "orders"]).await;
+    assert_eq!((&summary(&output)["sent"], &summary(&output)["accepted"]), (&json!(0), &json!(ORDERS)));
+}
+
+async fn a_stream_waits_for_room_in_a_full_lane_and_keeps_its_order(bridge: &mut Bridge) {
+    const ORDERS: u64 = 4_000;
+    let first_position = bridge.client(BETA).status().await.expect("a status").engine.inbox_size;
+    bridge.fleet.kill(ALPHA).await.expect("it ran");
+    let home = Home::at(bridge.fleet.home(ALPHA));
+    let mut config = home.read_config().expect("a configuration");
+    config.backlog_bytes_max = Some(400_000);
+    home.write_config(&config).expect("a configuration");
+    bridge.fleet.start_node(ALPHA).await.expect("a running node");
+    let client = bridge.client(ALPHA);
+    let (sender, mut answers) = loop {
+        if let Ok(stream) = client.open_stream(&to_bob("more", 0)).await {
+            break stream;
+        }
+    };
+    let sending = async {
+        assert!(sender.send(orders(0..ORDERS)).await);
+        drop(sender);
+    };
+    let mut waited = false;
+    let listening = async {
+        loop {
+            let progress = answers.next().await.expect("a running node").expect("a last word");
+            waited |= progress.waiting.is_some_and(|waiting| waiting.code == "busy");
+            if progress.done {
+                return progress.durable;
+            }
+        }
+    };
+    // What beta seals tells what it has received, which makes room.
+    let acknowledging = async {
+        let beta = bridge.client(BETA);
+        loop {
+            let to = "ann.alpha".parse().expect("an account");
+            let message = shard_node::api::types::NewMessage { to, from: None, payload: vec![] };
+            let sent = beta.send(message).await.expect("accepted");
+            let query = WaitQuery { nonce: sent.nonce, state: Milestone::Delivered, wait_ms: 5_000 };
+            beta.wait(&sent.peer, &query).await.expect("an answer");
+        }
+    };
+    let durable = tokio::select! {
+        (durable, ()) = async { tokio::join!(listening, sending) } => durable,
+        () = acknowledging => unreachable!("it goes on for ever"),
+    };
+    assert!(waited, "a lane of 400 kB takes 1.4 MB only as they are acknowledged");
+    assert_eq!(durable, ORDERS);
+    let count = usize::try_from(ORDERS).expect("a small number");
+    assert!(bridge.inbox(first_position, count).await.into_iter().eq((0..ORDERS).map(order)));
 }

@@ -1,28 +1,14 @@
 //! The lines of a stream, each one a payload, read ahead of their sending within a bound.
 
+use queue::stream::Stream;
 use std::io::{self, BufRead as _, BufReader, Read};
-use std::sync::Arc;
-use tokio::runtime::Handle;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
+use tokio::sync::mpsc;
 
-/// Most lines that are read ahead, and that one call of [`Lines::next`] gives.
-pub(super) const LINES_AHEAD_MAX: usize = 250;
+/// Bytes that are asked of the input at once: some pipes' worth.
+const READ_BYTES: usize = 256 * 1024;
 
-/// Most bytes of lines that are read and not yet dropped, unless a single line has more. In base64
-/// they fit one request of the local API.
-pub(super) const BYTES_AHEAD_MAX: u32 = 2 * 1024 * 1024;
-
-/// Bytes that are asked of the stream at once: what a pipe holds.
-const READ_BYTES: usize = 64 * 1024;
-
-/// A line that was read.
-#[derive(Debug)]
-pub(super) struct Line {
-    /// Its bytes, without the line feed.
-    pub(super) payload: Vec<u8>,
-    /// Room for another line, once this one is dropped.
-    _room: OwnedSemaphorePermit,
-}
+/// Most batches of lines that are read ahead. One has about [`READ_BYTES`], or a single long line.
+const BATCHES_AHEAD_MAX: usize = 2;
 
 /// Why there are no more lines although the stream hasn't ended.
 #[derive(Debug, thiserror::Error)]
@@ -48,90 +34,76 @@ pub(super) enum InputError {
 /// Lines as they come in.
 #[derive(Debug)]
 pub(super) struct Lines {
-    found: mpsc::Receiver<Result<Line, InputError>>,
-    /// Told once the lines before it were given.
-    failed: Option<InputError>,
+    found: mpsc::Receiver<Result<Stream, InputError>>,
 }
 
 impl Lines {
-    /// Reads `input` from now on. To be called in a runtime.
+    /// Reads `input` from now on.
     ///
     /// # Errors
     /// The system gives no thread.
     pub(super) fn read(input: impl Read + Send + 'static, payload_bytes_max: usize) -> io::Result<Self> {
-        let (sender, found) = mpsc::channel(LINES_AHEAD_MAX);
-        let runtime = Handle::current();
+        let (sender, found) = mpsc::channel(BATCHES_AHEAD_MAX);
         // Not a task of the runtime: that would have to wait for input before it could end.
         std::thread::Builder::new()
             .name("lines".to_owned())
-            .spawn(move || read_lines(input, payload_bytes_max, &runtime, &sender))?;
-        Ok(Lines { found, failed: None })
+            .spawn(move || read_lines(input, payload_bytes_max, &sender))?;
+        Ok(Lines { found })
     }
 
-    /// The lines that are there, but at least one; none after the last one.
+    /// The lines that are there, but at least one; `None` after the last one.
     ///
     /// # Errors
     /// [`InputError`], after the lines before it.
-    pub(super) async fn next(&mut self) -> Result<Vec<Line>, InputError> {
-        let mut found = Vec::new();
-        if self.failed.is_none() {
-            self.found.recv_many(&mut found, LINES_AHEAD_MAX).await;
-        }
-        let mut lines = Vec::with_capacity(found.len());
-        for line in found {
-            match line {
-                Ok(line) => lines.push(line),
-                Err(error) => self.failed = Some(error),
-            }
-        }
-        match self.failed.take_if(|_| lines.is_empty()) {
-            Some(error) => Err(error),
-            None => Ok(lines),
-        }
+    pub(super) async fn next(&mut self) -> Result<Option<Stream>, InputError> {
+        self.found.recv().await.transpose()
     }
 }
 
 /// Reads until the input ends, or fails, or nobody wants more of it.
-fn read_lines(
-    input: impl Read,
-    payload_bytes_max: usize,
-    runtime: &Handle,
-    sender: &mpsc::Sender<Result<Line, InputError>>,
-) {
+fn read_lines(input: impl Read, payload_bytes_max: usize, sender: &mpsc::Sender<Result<Stream, InputError>>) {
     let mut input = BufReader::with_capacity(READ_BYTES, input);
-    let room = Arc::new(Semaphore::new(usize::try_from(BYTES_AHEAD_MAX).unwrap_or(Semaphore::MAX_PERMITS)));
-    for line in 1.. {
-        let payload = match read_line(&mut input, payload_bytes_max) {
-            Ok(Some(payload)) if payload.len() <= payload_bytes_max => payload,
-            Ok(None) => return,
-            Ok(Some(_)) => return send(sender, Err(InputError::TooLong { line, payload_bytes_max })),
-            Err(source) => return send(sender, Err(InputError::Read { line, source })),
-        };
-        let bytes = u32::try_from(payload.len()).unwrap_or(u32::MAX).min(BYTES_AHEAD_MAX);
-        let Ok(room) = runtime.block_on(room.clone().acquire_many_owned(bytes)) else { return };
-        if sender.blocking_send(Ok(Line { payload, _room: room })).is_err() {
-            return;
+    let mut lines = Stream::default();
+    let mut line = Vec::new();
+    for number in 1.. {
+        // Whoever waits for the lines before shouldn't wait for this one to come in.
+        let would_wait = !input.buffer().contains(&b'\n');
+        if !lines.is_empty() && (would_wait || lines.bytes().len() >= READ_BYTES) {
+            let batch = std::mem::take(&mut lines);
+            if sender.blocking_send(Ok(batch)).is_err() {
+                return;
+            }
         }
+        let last = match read_line(&mut input, payload_bytes_max, &mut line) {
+            Ok(true) if line.len() <= payload_bytes_max => {
+                lines.push(&line);
+                continue;
+            }
+            Ok(true) => Some(Err(InputError::TooLong { line: number, payload_bytes_max })),
+            Ok(false) => None,
+            Err(source) => Some(Err(InputError::Read { line: number, source })),
+        };
+        let rest = Some(Ok(lines)).filter(|lines| lines.as_ref().is_ok_and(|lines| !lines.is_empty()));
+        for word in rest.into_iter().chain(last) {
+            // Where nobody listens there is nobody to tell.
+            let _ = sender.blocking_send(word);
+        }
+        return;
     }
 }
 
-/// One line without its line feed, or the first `payload_bytes_max + 1` bytes of a longer one;
-/// `None` at the end.
-fn read_line(input: &mut BufReader<impl Read>, payload_bytes_max: usize) -> io::Result<Option<Vec<u8>>> {
-    let mut line = Vec::new();
+/// Reads one line without its line feed, or the first `payload_bytes_max + 1` bytes of a longer one.
+/// Whether there was one.
+fn read_line(input: &mut BufReader<impl Read>, payload_bytes_max: usize, line: &mut Vec<u8>) -> io::Result<bool> {
+    line.clear();
     let limit = u64::try_from(payload_bytes_max).unwrap_or(u64::MAX).saturating_add(1);
-    input.take(limit).read_until(b'\n', &mut line)?;
+    input.take(limit).read_until(b'\n', line)?;
     match line.last() {
-        None => return Ok(None),
+        None => return Ok(false),
         Some(b'\n') => drop(line.pop()),
         Some(_) => {}
     }
-    Ok(Some(line))
-}
-
-/// Gives the last word. Where nobody listens there is nobody to tell.
-fn send(sender: &mpsc::Sender<Result<Line, InputError>>, last: Result<Line, InputError>) {
-    let _ = sender.blocking_send(last);
+    Ok(true)
 }
 
 #[cfg(test)]
@@ -143,8 +115,8 @@ mod tests {
         let mut payloads = Vec::new();
         loop {
             match lines.next().await {
-                Ok(found) if found.is_empty() => return (payloads, None),
-                Ok(found) => payloads.extend(found.into_iter().map(|line| line.payload)),
+                Ok(None) => return (payloads, None),
+                Ok(Some(found)) => payloads.extend(found.messages().map(<[u8]>::to_vec)),
                 Err(error) => return (payloads, Some(error.to_string())),
             }
         }
@@ -187,15 +159,26 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn lines_longer_than_the_bound_still_come_one_at_a_time() {
-        let length = usize::try_from(BYTES_AHEAD_MAX).expect("32 bits fit") + 1;
-        let long = [vec![b'a'; length], vec![b'\n'], vec![b'b'; length]].concat();
-        let mut lines = Lines::read(Cursor::new(long), length).expect("a thread");
-        for byte in [b'a', b'b'] {
-            let found = lines.next().await.expect("a line");
-            assert_eq!(found.len(), 1);
-            assert_eq!((found[0].payload.len(), found[0].payload[0]), (length, byte));
+    async fn a_flood_of_lines_comes_in_bounded_batches_and_in_order() {
+        let lines: Vec<Vec<u8>> = (0..50_000).map(|n| format!("line {n}").into_bytes()).collect();
+        let mut found = Lines::read(Cursor::new(lines.join(&b'\n')), 100).expect("a thread");
+        let mut payloads = Vec::new();
+        while let Some(batch) = found.next().await.expect("lines") {
+            assert!(batch.bytes().len() <= READ_BYTES + 100, "{}", batch.bytes().len());
+            payloads.extend(batch.messages().map(<[u8]>::to_vec));
         }
-        assert!(lines.next().await.expect("the end").is_empty());
+        assert!(payloads == lines);
+    }
+
+    #[tokio::test]
+    async fn a_line_does_not_wait_for_the_rest_of_the_next_one() {
+        let (end, mut other_end) = io::pipe().expect("a pipe");
+        let mut lines = Lines::read(end, 100).expect("a thread");
+        io::Write::write_all(&mut other_end, b"one\ntw").expect("written");
+        let batch = lines.next().await.expect("no error").expect("a line");
+        assert_eq!(batch.messages().collect::<Vec<_>>(), [b"one"]);
+        io::Write::write_all(&mut other_end, b"o\n").expect("written");
+        let batch = lines.next().await.expect("no error").expect("a line");
+        assert_eq!(batch.messages().collect::<Vec<_>>(), [b"two"]);
     }
 }

@@ -1,13 +1,16 @@
 //! Sends payloads in their order, as fast as the lane takes them, and keeps count.
 
-use super::lines::{Line, Lines};
-use crate::api::types::{ErrorBody, NewMessage, SendResult, SentMessage};
+use super::lines::{InputError, Lines};
+use crate::api::types::{ErrorBody, SentMessage, StreamProgress, StreamQuery};
 use crate::cli::Output;
-use crate::client::{Client, ClientError};
-use anyhow::{bail, ensure};
+use crate::client::{Client, ClientError, StreamAnswers, StreamSender};
+use anyhow::bail;
+use queue::engine::FeedName;
 use queue::ids::AccountId;
 use serde_json::{Value, json};
 use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 /// How often a person sees the progress anew.
@@ -21,64 +24,89 @@ const LOG_INTERVAL: Duration = Duration::from_secs(2);
 pub(super) struct Destination {
     pub(super) from: AccountId,
     pub(super) to: AccountId,
-}
-
-impl Destination {
-    fn message(&self, payload: &[u8]) -> NewMessage {
-        NewMessage { to: self.to.clone(), from: Some(self.from.clone()), payload: payload.to_vec() }
-    }
+    /// The feed that the lines are, from its first one on.
+    pub(super) feed: Option<FeedName>,
 }
 
 /// What became of the lines so far.
 #[derive(Debug, Default)]
 pub(super) struct Tally {
-    sent: u64,
-    first: Option<SentMessage>,
-    last: Option<SentMessage>,
-    /// Lines of a call that wasn't answered: the node may have accepted them.
-    unknown: u64,
+    feed: Option<FeedName>,
+    /// Lines that were accepted before, as the feed knows.
+    before: u64,
+    /// Lines that are accepted, those before included.
+    accepted: u64,
+    /// Lines that were given to the node, counted while the tally is read.
+    given: Arc<AtomicU64>,
+    /// Where those of this time stand.
+    lane: Option<Accepted>,
+}
+
+#[derive(Debug)]
+struct Accepted {
+    first_nonce: u64,
+    last: SentMessage,
 }
 
 impl Tally {
     /// The last message that was accepted.
     pub(super) fn last(&self) -> Option<&SentMessage> {
-        self.last.as_ref()
+        self.lane.as_ref().map(|lane| &lane.last)
     }
 
     /// The tally for programs.
     pub(super) fn summary(&self) -> Value {
-        let nonce = |message: &Option<SentMessage>| message.as_ref().map(|message| message.nonce);
-        json!({
-            "peer": self.last.as_ref().map(|last| &last.peer),
-            "sent": self.sent,
-            "first_nonce": nonce(&self.first),
-            "last_nonce": nonce(&self.last),
-        })
+        let mut summary = json!({
+            "peer": self.last().map(|last| &last.peer),
+            "sent": self.sent(),
+            "first_nonce": self.lane.as_ref().map(|lane| lane.first_nonce),
+            "last_nonce": self.last().map(|last| last.nonce),
+        });
+        if self.feed.is_some() {
+            summary["accepted"] = json!(self.accepted);
+        }
+        summary
     }
 
-    fn accept(&mut self, message: SentMessage) {
-        self.sent += 1;
-        self.first.get_or_insert_with(|| message.clone());
-        self.last = Some(message);
+    fn sent(&self) -> u64 {
+        self.accepted - self.before
+    }
+
+    fn note(&mut self, progress: &StreamProgress) {
+        self.accepted = self.accepted.max(progress.durable);
+        // All lines go to one account, and so into one lane.
+        if let Some((peer, span)) = progress.lanes.first_key_value()
+            && let Some(nonce) = span.nonce_end.checked_sub(1)
+        {
+            let last = SentMessage { peer: peer.clone(), nonce, accepted_at_ns: progress.accepted_at_ns };
+            self.lane = Some(Accepted { first_nonce: span.first_nonce, last });
+        }
     }
 }
 
 impl fmt::Display for Tally {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match (&self.first, &self.last) {
-            (Some(first), Some(last)) => write!(
+        match &self.lane {
+            None if self.accepted == 0 => f.write_str("no line was accepted")?,
+            None => write!(f, "lines 1 to {} were accepted before", self.accepted)?,
+            Some(Accepted { first_nonce, last }) => write!(
                 f,
-                "lines 1 to {} were accepted, as messages {} to {} of the lane to {}",
-                self.sent, first.nonce, last.nonce, last.peer
+                "lines {} to {} were accepted, as messages {first_nonce} to {} of the lane to {}",
+                self.before + 1,
+                self.accepted,
+                last.nonce,
+                last.peer
             )?,
-            _ => f.write_str("no line was accepted")?,
         }
-        match self.unknown {
-            0 => Ok(()),
-            unknown => write!(
+        match (self.given.load(Ordering::Relaxed).saturating_sub(self.accepted), &self.feed) {
+            (0, _) => Ok(()),
+            (unknown, None) => write!(
                 f,
                 "; up to {unknown} more may have been, `shard-node status` tells how many messages the lane has"
             ),
+            (unknown, Some(_)) => {
+                write!(f, "; up to {unknown} more may have been: send them all again, none is taken twice")
+            }
         }
     }
 }
@@ -98,7 +126,8 @@ impl<'a> Stream<'a> {
     /// Nothing is sent yet.
     pub(super) fn new(client: &'a Client, destination: Destination, output: &'a Output) -> Self {
         let now = Instant::now();
-        Stream { client, destination, output, tally: Tally::default(), started: now, shown: now }
+        let tally = Tally { feed: destination.feed.clone(), ..Tally::default() };
+        Stream { client, destination, output, tally, started: now, shown: now }
     }
 
     /// What was sent. Right at any time, also if [`Stream::send`] was dropped before it ended.
@@ -110,70 +139,53 @@ impl<'a> Stream<'a> {
     ///
     /// # Errors
     /// The input's, the node's refusal, or the connection's. Nothing is sent after it.
-    pub(super) async fn send(&mut self, mut lines: Lines) -> anyhow::Result<()> {
-        loop {
-            let batch = lines.next().await?;
-            if batch.is_empty() {
-                self.output.progress(self.progress());
-                return Ok(());
+    pub(super) async fn send(&mut self, lines: Lines) -> anyhow::Result<()> {
+        let (sender, mut answers) = self.open().await?;
+        let Some(first) = answers.next().await? else { bail!("the node ended the stream before it began") };
+        self.tally.before = first.durable;
+        self.note(first)?;
+        let feeding = feed(lines, sender, self.tally.given.clone());
+        let listening = async {
+            while let Some(progress) = answers.next().await? {
+                self.note(progress)?;
             }
-            let mut rest = &batch[..];
-            while !rest.is_empty() {
-                let (accepted, refused) = self.call(rest).await?;
-                rest = &rest[accepted..];
-                self.show(refused.as_ref());
-                match refused {
-                    Some(ErrorBody { retry_ms: Some(retry_ms), .. }) => {
-                        tokio::time::sleep(Duration::from_millis(retry_ms)).await;
-                    }
-                    Some(ErrorBody { message, .. }) => bail!("{message}"),
-                    None => {}
-                }
-            }
-        }
-    }
-
-    /// One call of the local API: how many of the lines were accepted, and why the next one wasn't.
-    async fn call(&mut self, lines: &[Line]) -> anyhow::Result<(usize, Option<ErrorBody>)> {
-        let messages = lines.iter().map(|line| self.destination.message(&line.payload)).collect();
-        self.tally.unknown = u64::try_from(lines.len())?;
-        let results = match self.client.send_many(messages).await {
-            Ok(answer) => answer.results,
-            Err(error) => {
-                if took_nothing(&error) {
-                    self.tally.unknown = 0;
-                }
-                return Err(error.into());
-            }
+            anyhow::Ok(())
         };
-        let found = results.len();
-        ensure!(found == lines.len(), "the node answered {} messages with {found} results", lines.len());
-        self.tally.unknown = 0;
-        let mut accepted = 0;
-        let mut refused = None;
-        for result in results {
-            match (result, &refused) {
-                (SendResult::Sent(message), None) => {
-                    accepted += 1;
-                    self.tally.accept(message);
-                }
-                (SendResult::Sent(message), Some(_)) => {
-                    bail!("the node accepted message {} behind one that it refused", message.nonce)
-                }
-                (SendResult::Refused { error }, None) => refused = Some(error),
-                (SendResult::Refused { .. }, Some(_)) => {}
-            }
-        }
-        Ok((accepted, refused))
+        let (fed, ()) = tokio::try_join!(async { Ok(feeding.await) }, listening)?;
+        self.output.progress(self.progress());
+        Ok(fed?)
     }
 
-    fn show(&mut self, refused: Option<&ErrorBody>) {
+    async fn open(&self) -> anyhow::Result<(StreamSender, StreamAnswers)> {
+        let Destination { from, to, feed } = &self.destination;
+        let query = StreamQuery { to: Some(to.clone()), from: Some(from.clone()), feed: feed.clone(), at: None };
+        loop {
+            match self.client.open_stream(&query).await {
+                Err(ClientError::Refused(ErrorBody { retry_ms: Some(retry_ms), message, .. })) => {
+                    self.output.progress(message);
+                    tokio::time::sleep(Duration::from_millis(retry_ms)).await;
+                }
+                result => return Ok(result?),
+            }
+        }
+    }
+
+    fn note(&mut self, progress: StreamProgress) -> anyhow::Result<()> {
+        self.tally.note(&progress);
+        if let Some(ErrorBody { message, .. }) = progress.error {
+            bail!("{message}");
+        }
+        self.show(progress.waiting.as_ref());
+        Ok(())
+    }
+
+    fn show(&mut self, waiting: Option<&ErrorBody>) {
         let to_person = self.output.is_terminal() && !self.output.is_json();
         if self.shown.elapsed() < if to_person { TERMINAL_INTERVAL } else { LOG_INTERVAL } {
             return;
         }
         self.shown = Instant::now();
-        match refused {
+        match waiting {
             Some(ErrorBody { message, .. }) => self.output.progress(format!("{}; {message}", self.progress())),
             None => self.output.progress(self.progress()),
         }
@@ -181,19 +193,22 @@ impl<'a> Stream<'a> {
 
     fn progress(&self) -> String {
         let elapsed_ms = self.started.elapsed().as_millis().max(1);
-        let rate = u128::from(self.tally.sent) * 1_000 / elapsed_ms;
-        format!("{} messages accepted, {rate} per second", self.tally.sent)
+        let sent = self.tally.sent();
+        let rate = u128::from(sent) * 1_000 / elapsed_ms;
+        format!("{sent} messages accepted, {rate} per second")
     }
 }
 
-/// Whether a failed call surely changed nothing.
-fn took_nothing(error: &ClientError) -> bool {
-    match error {
-        ClientError::Home(_) | ClientError::NotRunning { .. } => true,
-        // A node that ends may have taken messages and be unable to say so.
-        ClientError::Refused(error) => error.code != "shutting_down",
-        ClientError::Answer { .. } => false,
+/// Gives the lines to the node, for as long as it takes them.
+async fn feed(mut lines: Lines, sender: StreamSender, given: Arc<AtomicU64>) -> Result<(), InputError> {
+    while let Some(batch) = lines.next().await? {
+        given.fetch_add(batch.count(), Ordering::Relaxed);
+        if !sender.send(batch).await {
+            // The answers tell why.
+            break;
+        }
     }
+    Ok(())
 }
 
 #[cfg(test)]

@@ -103,7 +103,7 @@ fn a_payload_one_byte_above_the_limit_is_refused_in_both_formats() {
     let above = MESSAGE_BYTES_MAX + 1;
     let length = u32::try_from(above).expect("32 bits fit").to_le_bytes();
     assert_eq!(code(splitter(Format::Payloads).push(&[&length[..], &vec![0; above]].concat())).0, "too_large");
-    let base64 = "A".repeat((above + 2) / 3 * 4);
+    let base64 = "A".repeat(above.div_ceil(3) * 4);
     let found = splitter(Format::Lines).push(&line(&json!({ "payload_base64": base64 })));
     assert_eq!(code(found).0, "too_large");
 }
