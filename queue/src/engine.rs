@@ -9,6 +9,7 @@
 //! attestor, the clock.
 
 mod attestor;
+mod audit;
 mod budget;
 mod bulk;
 mod clock;
@@ -36,6 +37,7 @@ mod tree;
 #[cfg(test)]
 mod tests;
 
+pub use audit::{ATTESTOR_KEY, AuditReport, AuditedLane, Expectation, Finding, audit, heights};
 pub use bulk::TakenRun;
 pub use config::{Budget, CALL_WINDOW_DEFAULT, Config, RETENTION_BYTES_MAX_DEFAULT, STORE_FORMAT, Settling};
 pub use feeds::{FEED_NAME_BYTES_MAX, FEEDS_MAX, FeedName, FeedNameError, FeedState};

@@ -5,6 +5,7 @@
 
 mod adversaries;
 mod ahead;
+mod audit;
 mod bulk;
 mod limits;
 mod settlement;

@@ -63,7 +63,7 @@ impl<S: Store> LaneTree<'_, S> {
     }
 
     /// An empty message may stand for one that was too large to be kept: then its leaf hash is.
-    fn leaf(&self, nonce: u64, message: &[u8]) -> Result<Hash, StoreError> {
+    pub(super) fn leaf(&self, nonce: u64, message: &[u8]) -> Result<Hash, StoreError> {
         let kept = match message {
             [] => read_record(self.store, "leaf hash", &leaf_key(self.lane, nonce))?,
             _ => None,
