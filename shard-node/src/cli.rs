@@ -2,6 +2,7 @@
 
 mod demo;
 mod export;
+mod fsck;
 mod inbox;
 mod init;
 mod localnet;
@@ -56,6 +57,8 @@ enum Command {
     Status(status::StatusArgs),
     /// Print the proof of a received message, for anybody to verify offline
     Export(export::ExportArgs),
+    /// Check all that a stopped node keeps on disk, and recompute every root
+    Fsck(fsck::FsckArgs),
     /// Verify a message proof: needs no node, no home and no network
     Verify(verify::VerifyArgs),
 }
@@ -79,6 +82,7 @@ impl Command {
             Command::Inbox(args) => inbox::run(args, output).await,
             Command::Status(args) => status::run(args, output).await,
             Command::Export(args) => export::run(args, output).await,
+            Command::Fsck(args) => fsck::run(args, output).await,
             Command::Verify(args) => verify::run(&args, output),
         }
     }
@@ -131,6 +135,7 @@ mod tests {
             "shard-node inbox --home .local/beta --follow",
             "shard-node status --home .local/alpha --json",
             "shard-node export --home .local/beta --lane alpha --nonce 0",
+            "shard-node fsck --home .local/alpha",
             "shard-node verify m.json --trust .local/near/trust.json",
         ] {
             Cli::try_parse_from(line.split(' ')).unwrap_or_else(|error| panic!("{line}: {error}"));

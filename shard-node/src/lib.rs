@@ -11,6 +11,7 @@ pub mod config;
 pub mod daemon;
 pub mod demo;
 pub mod driver;
+pub mod fsck;
 pub mod home;
 pub mod init;
 pub mod keys;

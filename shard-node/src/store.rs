@@ -5,6 +5,7 @@
 //! been appended by then. Message bytes stay in the log. The index follows the log, and is made
 //! again from it when it can't be trusted: nothing depends on sled's own durability.
 
+mod check;
 mod checksum;
 mod effect;
 mod files;
@@ -22,6 +23,8 @@ mod sync;
 mod tally;
 #[cfg(test)]
 mod tests;
+
+pub use check::{CheckedStore, StoreReport, check};
 
 use files::{Files, Folder};
 use index::Index;

@@ -52,7 +52,12 @@ impl Folder {
         if let Some(parent) = path.parent() {
             File::open(parent)?.sync_all()?;
         }
-        Ok(Folder { path: path.to_owned() })
+        Ok(Folder::at(path))
+    }
+
+    /// The folder at `path`, which is left as it is: if there is none, its first use fails.
+    pub(super) fn at(path: &Path) -> Self {
+        Folder { path: path.to_owned() }
     }
 }
 

@@ -110,12 +110,12 @@ fn create(
 }
 
 /// The log's files, as they were found.
-struct Source {
-    files: Arc<dyn Files>,
-    segments: BTreeSet<u64>,
-    id: LogId,
+pub(super) struct Source {
+    pub(super) files: Arc<dyn Files>,
+    pub(super) segments: BTreeSet<u64>,
+    pub(super) id: LogId,
     /// The record at which the newest snapshot starts.
-    snapshot: Option<u64>,
+    pub(super) snapshot: Option<u64>,
 }
 
 type Parts = (Index, Tally, Position);
@@ -181,7 +181,7 @@ fn resume(source: &Source, index: Index, boot: &Option<String>, known: &mut u64)
 }
 
 /// Whether the record before `position` stands in the log as the index knows it.
-fn contains(source: &Source, position: &Position) -> Result<bool, StoreError> {
+pub(super) fn contains(source: &Source, position: &Position) -> Result<bool, StoreError> {
     let (segment, offset) = position.last;
     if position.number == 0 {
         return Ok(*position == Position::first(source.id) && source.segments.contains(&position.segment));
@@ -198,10 +198,25 @@ fn contains(source: &Source, position: &Position) -> Result<bool, StoreError> {
 /// when that is done. `known` is the newest record that the old one knew.
 fn rebuild(source: &Source, folder: &IndexFolder, known: u64) -> Result<Parts, StoreError> {
     let index = folder.begin()?;
+    let (tally, scanner) = fill(source, &index)?;
+    let end = scanner.finish(known)?;
+    if known > end.number {
+        tracing::error!(index = known, log = end.number, "the log is shorter than the index that is set aside");
+    }
+    index.apply(&[(end.number, tally.rows(&index)?)], Some(&end))?;
+    set_boot(&index, &folder.boot, &end)?;
+    index.flush()?;
+    drop(index);
+    Ok((folder.finish()?, tally, end))
+}
+
+/// Fills an empty index with the newest snapshot and all sound records behind it, each of which
+/// must lead to its checksum of the state. The scanner stands where no sound record follows.
+pub(super) fn fill(source: &Source, index: &Index) -> Result<(Tally, Scanner), StoreError> {
     let (start, until, mut tally) = match source.snapshot {
         Some(number) => {
             let start = snapshot::start(&*source.files, number)?;
-            (start, snapshot::load(&*source.files, number, &index)?, None)
+            (start, snapshot::load(&*source.files, number, index)?, None)
         }
         None => (Position::first(source.id), 0, Some(Tally::empty())),
     };
@@ -212,12 +227,12 @@ fn rebuild(source: &Source, folder: &IndexFolder, known: u64) -> Result<Parts, S
     loop {
         let at = scanner.position();
         if tally.is_none() && at.number >= until {
-            tally = Some(checked(Tally::count(&index)?, at.state, at.number)?);
+            tally = Some(checked(Tally::count(index)?, at.state, at.number)?);
         }
         let Some(found) = scanner.next()? else { break };
         let at = scanner.position();
         let place = (found.segment, found.payload);
-        let changes = effect::set_rows(&index, tally.as_mut(), at.number, place, &found.body)?;
+        let changes = effect::set_rows(index, tally.as_mut(), at.number, place, &found.body)?;
         if let Some(counted) = tally.take() {
             tally = Some(checked(counted, at.state, at.number)?);
         }
@@ -227,15 +242,7 @@ fn rebuild(source: &Source, folder: &IndexFolder, known: u64) -> Result<Parts, S
     let tally = tally.ok_or_else(|| {
         StoreError::Damaged(format!("the log ends at record {found}, the newest snapshot needs it up to {until}"))
     })?;
-    let end = scanner.finish(known)?;
-    if known > end.number {
-        tracing::error!(index = known, log = end.number, "the log is shorter than the index that is set aside");
-    }
-    index.apply(&[(end.number, tally.rows(&index)?)], Some(&end))?;
-    set_boot(&index, &folder.boot, &end)?;
-    index.flush()?;
-    drop(index);
-    Ok((folder.finish()?, tally, end))
+    Ok((tally, scanner))
 }
 
 fn checked(tally: Tally, state: StateSum, number: u64) -> Result<Tally, StoreError> {
@@ -251,7 +258,11 @@ fn set_boot(index: &Index, boot: &Option<String>, position: &Position) -> Result
 }
 
 /// The lengths of the segments that are left.
-fn lengths(files: &dyn Files, segments: &BTreeSet<u64>, end: &Position) -> Result<BTreeMap<u64, u64>, StoreError> {
+pub(super) fn lengths(
+    files: &dyn Files,
+    segments: &BTreeSet<u64>,
+    end: &Position,
+) -> Result<BTreeMap<u64, u64>, StoreError> {
     let mut found = BTreeMap::from([(end.segment, end.offset)]);
     for segment in segments.range(..end.segment) {
         let file = files.open(&segment::name(*segment)).and_then(|file| file.length());

@@ -70,6 +70,23 @@ fn lane_key(lane: &Lane) -> Vec<u8> {
     .concat()
 }
 
+/// The lane and the nonce in the key of a run's row.
+pub(super) fn parse_run(row: &[u8]) -> Option<(Lane, u64)> {
+    let mut names = row.strip_prefix(RUN)?.splitn(3, |byte| *byte == 0);
+    let mut name = || std::str::from_utf8(names.next()?).ok()?.parse().ok();
+    let (source, destination) = (name()?, name()?);
+    let numbers: &[u8; 16] = names.next()?.try_into().ok()?;
+    let (incarnations, nonce) = numbers.split_at(8);
+    let (source_incarnation, destination_incarnation) = incarnations.split_at(4);
+    let lane = Lane {
+        source,
+        destination,
+        source_incarnation: decode_u32(source_incarnation)?,
+        destination_incarnation: decode_u32(destination_incarnation)?,
+    };
+    Some((lane, decode_u64(nonce)?))
+}
+
 /// The engine's key in the key of its row.
 pub(super) fn engine_key(row: &[u8]) -> &[u8] {
     row.strip_prefix(KEY).unwrap_or(row)

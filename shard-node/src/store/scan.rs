@@ -20,6 +20,15 @@ pub(super) struct Found {
     pub(super) payload: u64,
 }
 
+/// What follows the last sound record: zeros, or what a crash left of records that weren't durable.
+pub(super) struct Tail {
+    pub(super) is_torn: bool,
+    /// Up to the end of the segment.
+    pub(super) bytes: u64,
+    /// Segments behind it.
+    later: Vec<u64>,
+}
+
 /// Reads record after record.
 pub(super) struct Scanner {
     files: Arc<dyn Files>,
@@ -87,6 +96,20 @@ impl Scanner {
     /// # Errors
     /// [`StoreError::Damaged`] if the record that should stand here was durable once.
     pub(super) fn finish(mut self, known: u64) -> Result<Position, StoreError> {
+        let tail = self.tail(known)?;
+        if tail.is_torn {
+            let Position { segment, offset, .. } = self.at;
+            tracing::warn!(segment, offset, length = offset + tail.bytes, "cut the log's torn tail");
+            self.cut(&tail.later).map_err(|error| medium("the log's torn tail can't be cut", &error))?;
+        }
+        Ok(self.at)
+    }
+
+    /// What follows where [`Scanner::next`] found no record; changes nothing.
+    ///
+    /// # Errors
+    /// As [`Scanner::finish`].
+    pub(super) fn tail(&self, known: u64) -> Result<Tail, StoreError> {
         let at = self.at;
         let missing = at.number + 1;
         let length = self.file.length().map_err(|error| unreadable(at.segment, &error))?;
@@ -103,11 +126,8 @@ impl Scanner {
                 at.segment, at.offset
             )));
         }
-        if !rest.is_zero || !later.is_empty() {
-            tracing::warn!(segment = at.segment, offset = at.offset, length, "cut the log's torn tail");
-            self.cut(&later).map_err(|error| medium("the log's torn tail can't be cut", &error))?;
-        }
-        Ok(at)
+        let is_torn = !rest.is_zero || !later.is_empty();
+        Ok(Tail { is_torn, bytes: length.saturating_sub(at.offset), later })
     }
 
     fn cut(&mut self, later: &[u64]) -> std::io::Result<()> {

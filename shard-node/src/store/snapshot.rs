@@ -125,7 +125,7 @@ pub(super) fn load(files: &dyn Files, number: u64, index: &Index) -> Result<u64,
                 let changes: Changes = rows.into_iter().map(|(key, value)| (key, Some(value.into()))).collect();
                 index.apply(&[(0, changes)], None)?;
             }
-            Block::End { number, rows } if rows == count => return Ok(number),
+            Block::End { number, rows } if rows == count && reader.is_at_end() => return Ok(number),
             Block::End { .. } | Block::Begin { .. } => return Err(damaged(number)),
         }
     }
@@ -173,6 +173,10 @@ impl Reader {
             return Err(damaged(self.number));
         }
         codec::decode("block of a snapshot", &content, BLOCK_BYTES_MAX).map_err(|_| damaged(self.number))
+    }
+
+    fn is_at_end(&self) -> bool {
+        self.offset == self.length
     }
 
     fn take(&mut self, length: usize) -> Result<Vec<u8>, StoreError> {

@@ -1,5 +1,6 @@
 //! The store on a disk that loses what wasn't synced, and on one that damages what was.
 
+mod check;
 mod crash;
 mod damage;
 mod disk;

@@ -7,15 +7,15 @@ use crate::store::{DiskStore, STORE_FORMAT, Store, StoreError, TurnId};
 use std::path::Path;
 use std::sync::Arc;
 
-struct Run {
-    script: Script,
-    state: State,
-    turn: TurnId,
-    folder: tempfile::TempDir,
+pub(super) struct Run {
+    pub(super) script: Script,
+    pub(super) state: State,
+    pub(super) turn: TurnId,
+    pub(super) folder: tempfile::TempDir,
 }
 
 /// A store that was closed in order.
-fn closed_store() -> Run {
+pub(super) fn closed_store() -> Run {
     let folder = tempfile::tempdir().expect("a folder");
     let disk = Disk::default();
     let mut script = Script::new();
