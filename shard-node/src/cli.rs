@@ -1,5 +1,6 @@
 //! The command line. The file tree is the command tree.
 
+mod backup;
 mod demo;
 mod export;
 mod fsck;
@@ -7,6 +8,7 @@ mod inbox;
 mod init;
 mod localnet;
 mod output;
+mod restore;
 mod run;
 mod send;
 mod status;
@@ -59,6 +61,10 @@ enum Command {
     Export(export::ExportArgs),
     /// Check all that a stopped node keeps on disk, and recompute every root
     Fsck(fsck::FsckArgs),
+    /// Back a home up, but for its keys, while its node runs
+    Backup(backup::BackupArgs),
+    /// Make a home of a backup, and check all of it
+    Restore(restore::RestoreArgs),
     /// Verify a message proof: needs no node, no home and no network
     Verify(verify::VerifyArgs),
 }
@@ -83,6 +89,8 @@ impl Command {
             Command::Status(args) => status::run(args, output).await,
             Command::Export(args) => export::run(args, output).await,
             Command::Fsck(args) => fsck::run(args, output).await,
+            Command::Backup(args) => backup::run(args, output).await,
+            Command::Restore(args) => restore::run(args, output).await,
             Command::Verify(args) => verify::run(&args, output),
         }
     }
@@ -136,6 +144,8 @@ mod tests {
             "shard-node status --home .local/alpha --json",
             "shard-node export --home .local/beta --lane alpha --nonce 0",
             "shard-node fsck --home .local/alpha",
+            "shard-node backup --new-identity identity.txt",
+            "shard-node restore --from backups/alpha --identity identity.txt --home .local/alpha2",
             "shard-node verify m.json --trust .local/near/trust.json",
         ] {
             Cli::try_parse_from(line.split(' ')).unwrap_or_else(|error| panic!("{line}: {error}"));

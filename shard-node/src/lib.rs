@@ -5,6 +5,7 @@
 //! reached through JSON-RPC only, so that localnet, testnet and mainnet differ by configuration.
 
 pub mod api;
+pub mod backup;
 pub mod cli;
 pub mod client;
 pub mod config;

@@ -17,6 +17,7 @@ mod replay;
 mod rows;
 mod scan;
 mod segment;
+mod ship;
 mod snapshot;
 mod space;
 mod sync;
@@ -25,6 +26,7 @@ mod tally;
 mod tests;
 
 pub use check::{CheckedStore, StoreReport, check};
+pub use ship::{Cursor, PIECE_BYTES_MAX, ShipError, Shipped, Sink, is_log_file, ship_all, ship_since};
 
 use files::{Files, Folder};
 use index::Index;

@@ -30,7 +30,7 @@ enum Block {
 }
 
 /// The name of a snapshot's file; `number` is the last record before its start.
-fn name(number: u64) -> String {
+pub(super) fn name(number: u64) -> String {
     format!("{number:016x}.snapshot")
 }
 
@@ -126,6 +126,23 @@ pub(super) fn load(files: &dyn Files, number: u64, index: &Index) -> Result<u64,
                 index.apply(&[(0, changes)], None)?;
             }
             Block::End { number, rows } if rows == count && reader.is_at_end() => return Ok(number),
+            Block::End { .. } | Block::Begin { .. } => return Err(damaged(number)),
+        }
+    }
+}
+
+/// The row `key` of the snapshot `number`, all of which is verified.
+///
+/// # Errors
+/// [`StoreError`].
+pub(super) fn find(files: &dyn Files, number: u64, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
+    let mut reader = Reader::open(files, number)?;
+    reader.block()?;
+    let mut found = None;
+    loop {
+        match reader.block()? {
+            Block::Rows(rows) => found = rows.into_iter().find(|(row, _)| row == key).map(|(_, value)| value).or(found),
+            Block::End { .. } if reader.is_at_end() => return Ok(found),
             Block::End { .. } | Block::Begin { .. } => return Err(damaged(number)),
         }
     }

@@ -6,3 +6,4 @@ mod damage;
 mod disk;
 mod replay;
 mod script;
+mod ship;
