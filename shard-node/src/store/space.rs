@@ -3,14 +3,19 @@
 use super::log::Log;
 use super::record::{Body, Kind};
 use super::rows::Row;
+use super::segment::SEGMENT_HEADER_BYTES;
 use super::{Limits, effect, index::Index, tally::Tally};
 use queue::store::StoreError;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// A segment is mostly dead when no more than one part in so many of its bytes is alive.
+/// The log may take so many times the bytes that are alive in it. Then a segment of which at most one
+/// part in so many is alive is written again.
 const DEAD_PARTS: u64 = 4;
+/// And so many segments beyond that: in a lane that is pruned as it grows, the oldest segments die by
+/// themselves, and what is left of them isn't worth writing again.
+const SPARE_SEGMENTS: u64 = 2;
 /// Most bytes of messages that move with one turn, unless a single run is longer.
 const MOVED_BYTES_MAX: usize = 256 * 1024;
 /// Most records that are looked at with one turn.
@@ -28,6 +33,7 @@ pub(super) struct Move {
 pub(super) struct Space {
     /// Segments below this aren't needed for a rebuild.
     covered: Arc<AtomicU64>,
+    segment_bytes: u64,
     check_bytes: u64,
     /// Bytes appended since the segments were looked through.
     unchecked: u64,
@@ -41,7 +47,8 @@ impl Space {
     /// Of a log of which all below segment `covered` isn't needed for a rebuild.
     pub(super) fn new(covered: Arc<AtomicU64>, limits: Limits) -> Self {
         let check_bytes = limits.segment_bytes / CHECK_PARTS;
-        Space { covered, check_bytes, unchecked: check_bytes, dead: BTreeMap::new(), moving: None }
+        let segment_bytes = limits.segment_bytes;
+        Space { covered, segment_bytes, check_bytes, unchecked: check_bytes, dead: BTreeMap::new(), moving: None }
     }
 
     /// Notes that `bytes` were appended; removes segments that nobody needs.
@@ -70,14 +77,26 @@ impl Space {
             log.remove(segment)?;
         }
         if self.moving.is_none() {
-            let live = |segment: &u64| tally.live.get(segment).copied();
-            let mostly_dead = log
-                .segments()
-                .range(..covered)
-                .find(|(segment, bytes)| live(segment).is_some_and(|live| live.saturating_mul(DEAD_PARTS) <= **bytes));
-            self.moving = mostly_dead.map(|(segment, _)| (*segment, super::segment::SEGMENT_HEADER_BYTES));
+            self.moving = self.deadest(covered, log, tally).map(|segment| (segment, SEGMENT_HEADER_BYTES));
         }
         Ok(())
+    }
+
+    /// The segment below `covered` that gives most space for what has to be written again, if there
+    /// is too little alive in all of them.
+    fn deadest(&self, covered: u64, log: &Log, tally: &Tally) -> Option<u64> {
+        let live = |segment: &u64| tally.live.get(segment).copied().unwrap_or(0);
+        let used: u64 = log.segments().range(..covered).map(|(_, bytes)| bytes).sum();
+        let alive: u64 = tally.live.values().sum();
+        let allowed = alive.saturating_mul(DEAD_PARTS).saturating_add(self.segment_bytes * SPARE_SEGMENTS);
+        if used <= allowed {
+            return None;
+        }
+        let parts = log.segments().range(..covered).filter(|(segment, _)| live(segment) > 0);
+        let mostly_dead = parts.filter(|(segment, bytes)| live(segment).saturating_mul(DEAD_PARTS) <= **bytes);
+        mostly_dead
+            .min_by_key(|(segment, bytes)| live(segment).saturating_mul(1024) / **bytes)
+            .map(|(segment, _)| *segment)
     }
 
     /// The next runs to move, if any.

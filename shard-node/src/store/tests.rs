@@ -7,3 +7,4 @@ mod disk;
 mod replay;
 mod script;
 mod ship;
+mod space;
