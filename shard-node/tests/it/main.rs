@@ -4,6 +4,7 @@
 mod api;
 mod backup;
 mod localnet;
+mod mallory;
 mod near;
 mod processes;
 mod send;
