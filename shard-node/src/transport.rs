@@ -4,44 +4,29 @@
 //! The shard with the smaller name dials, the other one accepts, so that two nodes never hold two
 //! connections to each other. A newer connection of a peer replaces its older one.
 
+mod accept;
+mod admission;
 mod allowlist;
 mod dial;
 mod peer;
 mod reset;
 mod tls;
+mod tuning;
 
 pub use allowlist::{Allowlist, PeerEntry, TransportKey};
 pub use peer::{Link, PeerEvent};
 
 use peer::{CloseCode, Stream};
 use queue::ids::ShardId;
-use quinn::udp::UdpSocketState;
-use quinn::{Connection, Endpoint, Incoming, ServerConfig, TokioRuntime, TransportConfig, VarInt};
+use quinn::{Connection, Endpoint, TokioRuntime, TransportConfig};
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{SocketAddr, UdpSocket};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 use tls::Tls;
-use tokio::sync::{Semaphore, mpsc};
+use tokio::sync::mpsc;
 
-/// A connection on which nothing arrives for this long is dead.
-const IDLE_TIMEOUT: Duration = Duration::from_secs(10);
-
-/// How often an idle connection proves that it lives: three times within [`IDLE_TIMEOUT`].
-const KEEP_ALIVE: Duration = Duration::from_secs(3);
-
-/// Most bytes in flight per stream and connection: what a flow of 1 GB/s needs at 16 ms.
-const WINDOW_BYTES: u32 = 16 * 1024 * 1024;
-
-/// Size of the socket's buffers in the kernel, as far as it allows: its default of 208 KiB loses
-/// packets of bulk flows.
-const SOCKET_BUFFER_BYTES: usize = 8 * 1024 * 1024;
-
-/// Most strangers in the handshake at once. Each costs a few KiB and a signature check.
-const HANDSHAKES_MAX: usize = 64;
-
-/// How long a connection may take from its first packet until it is known whose it is.
-const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
+/// What a peer hears whose key was taken off the list.
+const UNLISTED: &str = "transport key is no longer listed";
 
 /// Why a node can't talk to its peers.
 #[derive(Debug, thiserror::Error)]
@@ -83,6 +68,7 @@ struct Shared {
 struct State {
     next_session: u64,
     sessions: BTreeMap<ShardId, Session>,
+    /// Peers that have a dialer.
     dialed: BTreeSet<ShardId>,
 }
 
@@ -108,16 +94,15 @@ impl Transport {
         let refused = |source| TransportError::Bind { address, source };
         let allowlist = Allowlist::default();
         let tls = Tls::new(seed, allowlist.clone())?;
-        let config = Arc::new(transport_config());
-        let mut server = ServerConfig::with_crypto(Arc::new(tls.server()?));
-        server.transport_config(config.clone()).max_incoming(HANDSHAKES_MAX);
+        let config = Arc::new(tuning::transport_config());
+        let server = tuning::server_config(&tls, config.clone())?;
         let socket = UdpSocket::bind(address).map_err(refused)?;
-        enlarge_buffers(&socket);
-        let endpoint = Endpoint::new(reset::endpoint_config(seed), Some(server), socket, Arc::new(TokioRuntime))
+        tuning::enlarge_buffers(&socket);
+        let endpoint = Endpoint::new(tuning::endpoint_config(seed), Some(server), socket, Arc::new(TokioRuntime))
             .map_err(refused)?;
         let shared = Shared { own, endpoint, tls, allowlist, config, events, state: Mutex::default() };
         let shared = Arc::new(shared);
-        Ok(Transport { accepting: tokio::spawn(accept_all(shared.clone())), shared })
+        Ok(Transport { accepting: tokio::spawn(accept::accept_all(shared.clone())), shared })
     }
 
     /// The address that is listened on.
@@ -137,7 +122,7 @@ impl Transport {
         let mut state = shared.state();
         for (peer, session) in &state.sessions {
             if !shared.allowlist.shards_of(&session.key).contains(peer) {
-                CloseCode::Unlisted.close(&session.connection, "transport key is no longer listed");
+                CloseCode::Unlisted.close(&session.connection, UNLISTED);
             }
         }
         for peer in shared.allowlist.shards().into_iter().filter(|peer| shared.dials(peer)) {
@@ -165,6 +150,16 @@ impl Shared {
         self.own < *peer
     }
 
+    /// Where to dial `peer`; `None` ends its dialer, because it isn't listed any more.
+    fn addresses_to_dial(&self, peer: &ShardId) -> Option<Vec<String>> {
+        let mut state = self.state();
+        let addresses = self.allowlist.addresses_of(peer);
+        if addresses.is_none() {
+            state.dialed.remove(peer);
+        }
+        addresses
+    }
+
     /// Serves an authenticated connection until it ends. `first` is what was already read of the
     /// peer's stream. Returns whether the peer ever spoke.
     async fn serve(&self, peer: ShardId, key: TransportKey, connection: Connection, first: Option<Stream>) -> bool {
@@ -176,6 +171,10 @@ impl Shared {
             if let Some(older) = state.sessions.insert(peer.clone(), session) {
                 CloseCode::Replaced.close(&older.connection, "replaced by a newer connection");
             }
+            // The list may have changed since the handshake; from here on, `set_peers` looks.
+            if !self.allowlist.shards_of(&key).contains(&peer) {
+                CloseCode::Unlisted.close(&connection, UNLISTED);
+            }
             id
         };
         let spoke = peer::run(peer.clone(), id, connection, first, &self.events).await;
@@ -185,76 +184,6 @@ impl Shared {
         }
         spoke
     }
-}
-
-fn transport_config() -> TransportConfig {
-    let mut config = TransportConfig::default();
-    config
-        .max_idle_timeout(Some(IDLE_TIMEOUT.try_into().expect("10 s fit QUIC's milliseconds")))
-        .keep_alive_interval(Some(KEEP_ALIVE))
-        .max_concurrent_bidi_streams(VarInt::from_u32(1))
-        .max_concurrent_uni_streams(VarInt::from_u32(0))
-        .datagram_receive_buffer_size(None)
-        .stream_receive_window(VarInt::from_u32(WINDOW_BYTES))
-        .receive_window(VarInt::from_u32(WINDOW_BYTES))
-        .send_window(u64::from(WINDOW_BYTES));
-    config
-}
-
-fn enlarge_buffers(socket: &UdpSocket) {
-    let enlarged = UdpSocketState::new(socket.into()).and_then(|state| {
-        state.set_recv_buffer_size(socket.into(), SOCKET_BUFFER_BYTES)?;
-        state.set_send_buffer_size(socket.into(), SOCKET_BUFFER_BYTES)
-    });
-    if let Err(error) = enlarged {
-        tracing::debug!(%error, "the kernel keeps its own UDP buffer sizes");
-    }
-}
-
-async fn accept_all(shared: Arc<Shared>) {
-    let handshakes = Arc::new(Semaphore::new(HANDSHAKES_MAX));
-    while let Some(incoming) = shared.endpoint.accept().await {
-        let Ok(permit) = handshakes.clone().try_acquire_owned() else {
-            incoming.refuse();
-            continue;
-        };
-        let shared = shared.clone();
-        tokio::spawn(async move {
-            let from = incoming.remote_address();
-            let identified = tokio::time::timeout(HANDSHAKE_TIMEOUT, identify(&shared, incoming)).await;
-            drop(permit);
-            match identified {
-                Ok(Ok((peer, key, connection, first))) => {
-                    shared.serve(peer, key, connection, first).await;
-                }
-                Ok(Err(reason)) => tracing::warn!(%from, reason, "refused a connection"),
-                Err(_) => tracing::warn!(%from, "refused a connection: the handshake took too long"),
-            }
-        });
-    }
-}
-
-/// Finishes the handshake of a connection and finds out whose it is.
-async fn identify(
-    shared: &Shared,
-    incoming: Incoming,
-) -> Result<(ShardId, TransportKey, Connection, Option<Stream>), String> {
-    let connection = incoming.accept().map_err(|error| error.to_string())?.await.map_err(|error| error.to_string())?;
-    let key = tls::peer_key(&connection).ok_or("the peer showed no ed25519 key")?;
-    let mut candidates = shared.allowlist.shards_of(&key);
-    candidates.retain(|peer| !shared.dials(peer));
-    if candidates.len() > 1 {
-        let (claimed, stream) = peer::claimed_shard(&connection).await?;
-        candidates.retain(|peer| *peer == claimed);
-        if let Some(peer) = candidates.pop_first() {
-            return Ok((peer, key, connection, Some(stream)));
-        }
-    } else if let Some(peer) = candidates.pop_first() {
-        return Ok((peer, key, connection, None));
-    }
-    let reason = "this shard dials you: the shard with the smaller name dials";
-    CloseCode::WrongDirection.close(&connection, reason);
-    Err(format!("a peer that is not the smaller name dialed {}", shared.own))
 }
 
 #[cfg(test)]

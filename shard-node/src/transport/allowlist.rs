@@ -53,10 +53,10 @@ impl Allowlist {
         self.0.read().unwrap_or_else(PoisonError::into_inner).peers.keys().cloned().collect()
     }
 
-    /// Where to dial a shard.
-    pub fn addresses_of(&self, shard: &ShardId) -> Vec<String> {
+    /// Where to dial a shard; `None` if it isn't listed.
+    pub fn addresses_of(&self, shard: &ShardId) -> Option<Vec<String>> {
         let listed = self.0.read().unwrap_or_else(PoisonError::into_inner);
-        listed.peers.get(shard).map(|entry| entry.addresses.clone()).unwrap_or_default()
+        listed.peers.get(shard).map(|entry| entry.addresses.clone())
     }
 }
 

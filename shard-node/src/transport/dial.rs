@@ -17,20 +17,34 @@ const ADDRESSES_PER_NAME_MAX: usize = 4;
 /// moment later) is repeated by QUIC in growing intervals, and by the next attempt at once.
 const DIAL_TIMEOUT: Duration = Duration::from_secs(3);
 
-/// Dials `peer` again and again, each time trying all of its addresses in turn.
+/// Dials `peer` again and again, each time trying all of its addresses in turn, until it is no
+/// longer listed.
 pub(super) async fn keep_connected(shared: Arc<Shared>, peer: ShardId) {
     let mut backoff = Backoff::default();
-    loop {
-        for address in shared.allowlist.addresses_of(&peer) {
-            match dial(&shared, &peer, &address).await {
+    let mut told = String::new();
+    while let Some(addresses) = shared.addresses_to_dial(&peer) {
+        let mut failures = Vec::new();
+        for address in &addresses {
+            match dial(&shared, &peer, address).await {
                 Ok((key, connection)) => {
                     let spoke = shared.serve(peer.clone(), key, connection, None).await;
                     if spoke {
                         backoff = Backoff::default();
+                        told.clear();
                     }
                 }
-                Err(reason) => tracing::debug!(%peer, address, reason, "cannot reach the peer"),
+                Err(reason) => failures.push(format!("{address}: {reason}")),
             }
+        }
+        let reason = match addresses.is_empty() {
+            true => "no address is listed for it: its shard registers one, or `peers` in the configuration names it"
+                .to_owned(),
+            false => failures.join("; "),
+        };
+        // Each reason once: a peer that is away for a day says nothing new.
+        if failures.len() == addresses.len() && reason != told {
+            tracing::warn!(%peer, reason, "cannot reach the peer; trying again");
+            told = reason;
         }
         tokio::time::sleep(backoff.next()).await;
     }
@@ -55,7 +69,7 @@ async fn connect(shared: &Shared, peer: &ShardId, address: SocketAddr) -> Result
     let mut config = ClientConfig::new(Arc::new(crypto));
     config.transport_config(shared.config.clone());
     let connecting = shared.endpoint.connect_with(config, address, SERVER_NAME).map_err(|error| error.to_string())?;
-    let connection = connecting.await.map_err(|error| error.to_string())?;
+    let connection = connecting.await.map_err(tls::explain)?;
     let key = tls::peer_key(&connection).ok_or("the peer showed no ed25519 key")?;
     Ok((key, connection))
 }

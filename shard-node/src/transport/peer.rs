@@ -1,5 +1,6 @@
 //! One connection: two streams of frames, one per lane, each opened by the lane's destination.
 
+use super::tls;
 use bytes::Bytes;
 use queue::engine::Direction;
 use queue::frame::{FRAME_HEADER_BYTES, ReceiverFrame, decode_frame, frame_length};
@@ -134,7 +135,7 @@ pub(super) async fn run(
         peer_stream(&connection, first, outbound_frames, &mut readers.1),
     );
     let stream_ended = ended.err().unwrap_or_else(|| "the peer closed its streams".to_owned());
-    let reason = connection.close_reason().map_or(stream_ended, |error| error.to_string());
+    let reason = connection.close_reason().map_or(stream_ended, tls::explain);
     CloseCode::Protocol.close(&connection, &reason);
     tracing::info!(%peer, session, reason, "peer disconnected");
     // A receiver that is gone has no use for the news.

@@ -1,5 +1,9 @@
 //! Real sockets on port 0. Adversaries hold real keys and speak QUIC by hand.
 
+mod flood;
+mod network;
+
+use super::tuning::IDLE_TIMEOUT;
 use super::*;
 use queue::engine::Direction;
 use queue::frame::{FRAME_HEADER_BYTES, ReceiverFrame, encode_frame};

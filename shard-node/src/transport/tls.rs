@@ -5,6 +5,7 @@ use super::allowlist::{Allowlist, TransportKey};
 use queue::frame::ALPN;
 use queue::ids::ShardId;
 use quinn::crypto::rustls::{QuicClientConfig, QuicServerConfig};
+use quinn::{ConnectionError, TransportErrorCode};
 use rustls::client::AlwaysResolvesClientRawPublicKeys;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{CryptoProvider, verify_tls13_signature_with_raw_key};
@@ -13,8 +14,8 @@ use rustls::server::AlwaysResolvesServerRawPublicKeys;
 use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
 use rustls::sign::CertifiedKey;
 use rustls::{
-    CertificateError, ClientConfig, DigitallySignedStruct, DistinguishedName, Error, PeerIncompatible, ServerConfig,
-    SignatureScheme,
+    AlertDescription, CertificateError, ClientConfig, DigitallySignedStruct, DistinguishedName, Error,
+    PeerIncompatible, ServerConfig, SignatureScheme,
 };
 use std::sync::Arc;
 
@@ -78,6 +79,26 @@ pub(super) fn peer_key(connection: &quinn::Connection) -> Option<TransportKey> {
         [spki] => key_of_spki(spki),
         _ => None,
     }
+}
+
+/// Why a connection failed or ended, with what TLS means where quinn tells a number only.
+pub(super) fn explain(error: ConnectionError) -> String {
+    let (code, by_peer) = match &error {
+        ConnectionError::TransportError(local) => (local.code, false),
+        ConnectionError::ConnectionClosed(told) => (told.error_code, true),
+        _ => return error.to_string(),
+    };
+    if code == TransportErrorCode::crypto(AlertDescription::NoApplicationProtocol.into()) {
+        let alpn = String::from_utf8_lossy(ALPN);
+        return format!("the peer does not speak {alpn}, as this node does: upgrade the older of the two");
+    }
+    if code == TransportErrorCode::crypto(AlertDescription::AccessDenied.into()) {
+        return match by_peer {
+            true => "the peer does not list this node's transport key: is this home's key registered?".to_owned(),
+            false => "the peer's transport key is not listed: its shard registers it, or `peers` in the configuration names it".to_owned(),
+        };
+    }
+    error.to_string()
 }
 
 fn key_of_spki(spki: &[u8]) -> Option<TransportKey> {
