@@ -134,6 +134,12 @@ impl<S: Store> Engine<S> {
         self.own = Some(own);
     }
 
+    /// The lanes that the configuration closes, from here on. What such a lane holds stays, and goes
+    /// on when it is opened; one that never was begins with the next [`Engine::handle_registry`].
+    pub fn handle_closed_lanes(&mut self, closed: BTreeSet<ShardId>) {
+        self.config.closed_lanes = closed;
+    }
+
     /// A final NEAR block of this time was seen.
     pub fn handle_near_time(&mut self, block_time_ns: u64, now: Now) {
         let was_live = self.is_live();

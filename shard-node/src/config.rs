@@ -44,10 +44,10 @@ pub struct Config {
     /// Addresses (`host:port`) that the bridge contract lists for this node.
     #[serde(default)]
     pub addresses: Vec<String>,
-    /// What is known of peers beside what the bridge contract lists.
+    /// What is known of peers beside what the bridge contract lists. Read again on SIGHUP.
     #[serde(default)]
     pub peers: BTreeMap<ShardId, PeerConfig>,
-    /// Which lanes are open.
+    /// Which lanes are open. Read again on SIGHUP.
     #[serde(default)]
     pub lanes: LanesConfig,
     /// Backlog limit: most bytes accepted for one peer and not yet acknowledged. If left out, 8 GiB

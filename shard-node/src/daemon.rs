@@ -1,18 +1,20 @@
 //! `run`: starts everything that a node consists of, and stops it in order.
 
+mod peers;
+
 use crate::api::{Api, ApiError, NodeFacts};
-use crate::config::{Config, lane_bytes_max_default};
+use crate::config::lane_bytes_max_default;
 use crate::driver::{AttestOutcome, Channels, Driver, DriverHandle, NodeStop, Request};
 use crate::home::{Home, HomeError};
 use crate::near::{Actor, Attestor, NearClient, NearError, Watcher, watch};
 use crate::store::{DiskStore, OpenError};
-use crate::transport::{PeerEntry, Transport, TransportError};
+use crate::transport::{Transport, TransportError};
+use peers::Peers;
 use queue::checkpoint::Checkpoint;
-use queue::contract::ShardView;
 use queue::digest::Native;
 use queue::engine::Stop;
 use queue::ids::ShardId;
-use queue::trust::{PublicKey, TrustRootError};
+use queue::trust::TrustRootError;
 use std::future::Future;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -78,17 +80,19 @@ pub struct Ready {
 }
 
 /// Runs the node of `home` until `shutdown`. `ready` is called once it can be used; it doesn't
-/// wait for NEAR.
+/// wait for NEAR. With each message of `reload` the home's configuration is read again: what is
+/// known of peers, and which lanes are open, then is as it says.
 ///
 /// # Errors
 /// [`DaemonError`] says why the node can't run, or stopped by itself.
 pub async fn run(
     home: &Home,
     ready: impl FnOnce(&Ready),
+    reload: mpsc::Receiver<()>,
     shutdown: impl Future<Output = ()>,
 ) -> Result<(), DaemonError> {
     let _lock = home.lock()?;
-    let node = Node::start(home).await?;
+    let node = Node::start(home, reload).await?;
     ready(&node.ready);
     node.run(shutdown).await
 }
@@ -104,7 +108,7 @@ struct Node {
 }
 
 impl Node {
-    async fn start(home: &Home) -> Result<Self, DaemonError> {
+    async fn start(home: &Home, reload: mpsc::Receiver<()>) -> Result<Self, DaemonError> {
         let (config, keys) = (home.read_config()?, home.read_keys()?);
         let trust = config.trust.clone().checked()?;
         let near = NearClient::new(&config.near_rpc, &trust.domain.bridge)?;
@@ -145,7 +149,8 @@ impl Node {
             near_rpc: config.near_rpc.clone(),
             bridge: trust.domain.bridge.to_string(),
         };
-        tokio::spawn(serve_requests(request_inbox, config, watcher, attestations, transport.clone()));
+        let peers = Peers::new(home.clone(), config, transport.clone(), handle.clone());
+        tokio::spawn(serve_requests(request_inbox, reload, peers, watcher, attestations));
         let (closing, closed) = watch_channel::channel(false);
         let api = tokio::spawn(api.serve(handle.clone(), facts, closed));
         Ok(Node { ready, closing, api, transport, driver: handle, driver_ended })
@@ -207,42 +212,30 @@ fn spawn_attestor(attestor: Attestor, outcomes: mpsc::Sender<AttestOutcome>) -> 
     sender
 }
 
-/// Does what the driver asks for, until the driver ends.
+/// Does what the driver asks for, and has the configuration read again when told to, until the
+/// driver ends.
 async fn serve_requests(
     mut requests: mpsc::UnboundedReceiver<Request>,
-    config: Config,
+    mut reload: mpsc::Receiver<()>,
+    mut peers: Peers,
     watcher: Watcher,
     attestations: mpsc::UnboundedSender<Checkpoint>,
-    transport: Arc<Transport>,
 ) {
-    while let Some(request) = requests.recv().await {
+    loop {
+        let request = tokio::select! {
+            request = requests.recv() => request,
+            Some(()) = reload.recv() => {
+                peers.reload().await;
+                continue;
+            }
+        };
         match request {
-            Request::FetchTip => watcher.fetch_tip(),
-            Request::RefreshRegistry => watcher.refresh_registry(),
+            None => return,
+            Some(Request::FetchTip) => watcher.fetch_tip(),
+            Some(Request::RefreshRegistry) => watcher.refresh_registry(),
             // The attestor ends only when the driver has.
-            Request::Attest(checkpoint) => drop(attestations.send(checkpoint)),
-            Request::SetPeers(shards) => transport.set_peers(peer_entries(&config, &shards)),
+            Some(Request::Attest(checkpoint)) => drop(attestations.send(checkpoint)),
+            Some(Request::SetPeers(shards)) => peers.set(&shards),
         }
-    }
-}
-
-/// Whom a node accepts and dials: the registered shards, but for those with which no lane is open.
-fn peer_entries(config: &Config, shards: &[ShardView]) -> Vec<PeerEntry> {
-    let open = shards.iter().filter(|peer| peer.shard != config.shard && !config.lanes.closed.contains(&peer.shard));
-    open.map(|peer| {
-        let known = config.peers.get(&peer.shard).cloned().unwrap_or_default();
-        let keys = known.transport_keys.iter().chain(&peer.transport_keys).filter_map(ed25519_bytes).collect();
-        let mut addresses = known.addresses;
-        addresses.extend(peer.addresses.iter().cloned());
-        PeerEntry { shard: peer.shard.clone(), keys, addresses }
-    })
-    .collect()
-}
-
-/// The bridge contract lists no other keys for transport.
-fn ed25519_bytes(key: &PublicKey) -> Option<[u8; 32]> {
-    match key {
-        PublicKey::Ed25519(bytes) => Some(*bytes),
-        PublicKey::Secp256k1(_) => None,
     }
 }

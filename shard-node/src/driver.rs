@@ -100,6 +100,8 @@ pub struct Driver<S> {
     channels: Channels,
     sessions: BTreeMap<ShardId, (u64, Link)>,
     near: NearState,
+    /// The registered and active shards, as NEAR listed them last.
+    registered: Option<Vec<ShardView>>,
     replies: PendingReplies,
     waiters: Waiters,
     refreshes: Vec<oneshot::Sender<()>>,
@@ -135,6 +137,7 @@ impl<S: Store> Driver<S> {
             channels,
             sessions: BTreeMap::new(),
             near: NearState::default(),
+            registered: None,
             replies: PendingReplies::default(),
             waiters: Waiters::default(),
             refreshes: Vec::new(),

@@ -70,6 +70,8 @@ struct State {
     sessions: BTreeMap<ShardId, Session>,
     /// Peers that have a dialer.
     dialed: BTreeSet<ShardId>,
+    /// Whether the node shuts down: dialers end.
+    closing: bool,
 }
 
 #[derive(Debug)]
@@ -135,6 +137,7 @@ impl Transport {
     /// Stops accepting, closes every connection, and waits until the peers have been told.
     pub async fn close(&self) {
         self.accepting.abort();
+        self.shared.state().closing = true;
         self.shared.endpoint.close(CloseCode::Shutdown.code(), b"the node shuts down");
         self.shared.endpoint.wait_idle().await;
     }
@@ -150,10 +153,11 @@ impl Shared {
         self.own < *peer
     }
 
-    /// Where to dial `peer`; `None` ends its dialer, because it isn't listed any more.
+    /// Where to dial `peer`; `None` ends its dialer, because it isn't listed any more or the node
+    /// shuts down.
     fn addresses_to_dial(&self, peer: &ShardId) -> Option<Vec<String>> {
         let mut state = self.state();
-        let addresses = self.allowlist.addresses_of(peer);
+        let addresses = self.allowlist.addresses_of(peer).filter(|_| !state.closing);
         if addresses.is_none() {
             state.dialed.remove(peer);
         }

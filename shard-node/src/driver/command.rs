@@ -7,6 +7,7 @@ use queue::ids::ShardId;
 use queue::proof::MessageProof;
 use queue::store::StoreError;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
 use tokio::sync::{mpsc, oneshot};
 
 /// A message that is durable at its source.
@@ -153,6 +154,8 @@ pub(super) enum Command {
     Prove { source: ShardId, nonce: u64, reply: oneshot::Sender<Result<MessageProof, ProveError>> },
     /// Read the registered shards again; answered when NEAR has answered or failed to.
     RefreshRegistry { reply: oneshot::Sender<()> },
+    /// Close these lanes and open all others.
+    CloseLanes { closed: BTreeSet<ShardId>, reply: oneshot::Sender<()> },
     /// Commit what there is, make it durable, and end.
     Shutdown,
 }
@@ -252,6 +255,16 @@ impl DriverHandle {
     /// [`Ended`].
     pub async fn refresh_registry(&self) -> Result<(), Ended> {
         self.ask(|reply| Command::RefreshRegistry { reply }).await
+    }
+
+    /// Has the lanes with these shards closed and all others open, as the configuration says. What
+    /// was accepted on a lane before stays there. Followed by a [`super::Request::SetPeers`], once
+    /// the registered shards are known.
+    ///
+    /// # Errors
+    /// [`Ended`].
+    pub async fn close_lanes(&self, closed: BTreeSet<ShardId>) -> Result<(), Ended> {
+        self.ask(|reply| Command::CloseLanes { closed, reply }).await
     }
 
     /// Asks the driver to commit, sync and end.

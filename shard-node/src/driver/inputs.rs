@@ -50,6 +50,13 @@ impl<S: Store> Driver<S> {
                 self.refreshes.retain(|reply| !reply.is_closed());
                 self.refreshes.push(reply);
             }
+            Command::CloseLanes { closed, reply } => {
+                self.engine.handle_closed_lanes(closed);
+                if let Some(registered) = self.registered.clone() {
+                    self.handle_registered(registered);
+                }
+                answer(reply, ());
+            }
             // `run` ends before it gets here.
             Command::Shutdown => {}
         }
@@ -128,8 +135,8 @@ impl<S: Store> Driver<S> {
             }
             NearEvent::Registry(mut shards) => {
                 shards.retain(|shard| shard.status == ShardStatus::Active);
-                self.engine.handle_registry(shards.iter().map(registered).collect());
-                self.request(Request::SetPeers(shards));
+                self.registered = Some(shards.clone());
+                self.handle_registered(shards);
                 self.answer_refreshes();
             }
             NearEvent::Tip(tip) => self.engine.handle_tip(tip, self.clock.now())?,
@@ -144,6 +151,12 @@ impl<S: Store> Driver<S> {
             NearEvent::WrongTrust(reason) => return Err(NodeStop::WrongTrust(reason)),
         }
         Ok(())
+    }
+
+    /// Gives each registered shard the lanes that the configuration leaves open, and then peers.
+    fn handle_registered(&mut self, shards: Vec<ShardView>) {
+        self.engine.handle_registry(shards.iter().map(registered).collect());
+        self.request(Request::SetPeers(shards));
     }
 
     fn answer_refreshes(&mut self) {

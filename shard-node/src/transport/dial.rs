@@ -42,7 +42,7 @@ pub(super) async fn keep_connected(shared: Arc<Shared>, peer: ShardId) {
             false => failures.join("; "),
         };
         // Each reason once: a peer that is away for a day says nothing new.
-        if failures.len() == addresses.len() && reason != told {
+        if failures.len() == addresses.len() && reason != told && !shared.state().closing {
             tracing::warn!(%peer, reason, "cannot reach the peer; trying again");
             told = reason;
         }

@@ -7,6 +7,7 @@ mod localnet;
 mod mallory;
 mod near;
 mod processes;
+mod relay;
 mod send;
 mod store;
 mod stream;

@@ -11,13 +11,13 @@ mod contradictions;
 mod frames;
 mod garbage;
 mod lanes;
-mod log_lines;
+pub mod log_lines;
 mod nonsense;
 mod props;
 mod receiver;
 mod sender;
-mod stage;
-mod wire;
+pub mod stage;
+pub mod wire;
 
 use cases::{Case, all_are_refused};
 use props::Props;

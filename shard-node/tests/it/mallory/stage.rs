@@ -15,7 +15,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 use tempfile::TempDir;
-use tokio::sync::{oneshot, watch};
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 
 /// Far above what anything here takes on a busy machine.
@@ -32,6 +32,7 @@ pub struct Node {
     pub shard: ShardId,
     pub client: Client,
     pub p2p: SocketAddr,
+    reload: mpsc::Sender<()>,
     stop: oneshot::Sender<()>,
     task: JoinHandle<Result<(), DaemonError>>,
 }
@@ -146,16 +147,22 @@ impl Node {
     /// Runs the node of a home.
     pub async fn run(home: Home) -> Self {
         let (stop, stopped) = oneshot::channel::<()>();
+        let (reload, reloads) = mpsc::channel(1);
         let (started, ready) = oneshot::channel();
         let client = Client::of_home(&home).expect("a home");
         let task = tokio::spawn(async move {
             let ready = |ready: &daemon::Ready| started.send(ready.clone()).expect("the test waits");
-            daemon::run(&home, ready, async { stopped.await.unwrap_or(()) }).await
+            daemon::run(&home, ready, reloads, async { stopped.await.unwrap_or(()) }).await
         });
         let ready = ready.await.expect("the node starts");
-        let node = Node { shard: ready.shard, client, p2p: ready.p2p, stop, task };
+        let node = Node { shard: ready.shard, client, p2p: ready.p2p, reload, stop, task };
         node.until(|status| status.engine.resumed).await;
         node
+    }
+
+    /// Has the node read its configuration again.
+    pub async fn reload(&self) {
+        self.reload.send(()).await.expect("the node runs");
     }
 
     pub async fn stop(self) {

@@ -24,6 +24,12 @@ use std::sync::Arc;
 
 /// An endpoint at `address` that dials and accepts under the key, without looking at the other's.
 pub fn endpoint(address: SocketAddr, key: &SigningKey) -> Endpoint {
+    endpoint_speaking(&[ALPN], address, key)
+}
+
+/// The same with other names of the protocol.
+pub fn endpoint_speaking(protocols: &[&[u8]], address: SocketAddr, key: &SigningKey) -> Endpoint {
+    let protocols: Vec<Vec<u8>> = protocols.iter().map(|name| name.to_vec()).collect();
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let identity = identity(&provider, key);
     let mut server = rustls::ServerConfig::builder_with_provider(provider.clone())
@@ -31,21 +37,21 @@ pub fn endpoint(address: SocketAddr, key: &SigningKey) -> Endpoint {
         .expect("TLS 1.3")
         .with_client_cert_verifier(Arc::new(Anybody))
         .with_cert_resolver(Arc::new(AlwaysResolvesServerRawPublicKeys::new(identity.clone())));
-    server.alpn_protocols = vec![ALPN.to_vec()];
+    server.alpn_protocols = protocols.clone();
     let server = QuicServerConfig::try_from(server).expect("a suite for QUIC");
     let mut endpoint = Endpoint::server(ServerConfig::with_crypto(Arc::new(server)), address).expect("a free port");
-    endpoint.set_default_client_config(client(provider, identity));
+    endpoint.set_default_client_config(client(provider, identity, protocols));
     endpoint
 }
 
-fn client(provider: Arc<CryptoProvider>, identity: Arc<CertifiedKey>) -> ClientConfig {
+fn client(provider: Arc<CryptoProvider>, identity: Arc<CertifiedKey>, protocols: Vec<Vec<u8>>) -> ClientConfig {
     let mut client = rustls::ClientConfig::builder_with_provider(provider)
         .with_protocol_versions(&[&rustls::version::TLS13])
         .expect("TLS 1.3")
         .dangerous()
         .with_custom_certificate_verifier(Arc::new(Anybody))
         .with_client_cert_resolver(Arc::new(AlwaysResolvesClientRawPublicKeys::new(identity)));
-    client.alpn_protocols = vec![ALPN.to_vec()];
+    client.alpn_protocols = protocols;
     ClientConfig::new(Arc::new(QuicClientConfig::try_from(client).expect("a suite for QUIC")))
 }
 
@@ -73,13 +79,18 @@ pub struct Session {
 impl Session {
     /// Takes the streams of a connection, and the node's first frame.
     pub async fn begin(connection: Connection) -> Self {
-        let as_receiver = connection.open_bi().await.expect("one stream is allowed");
-        let mut as_sender = connection.accept_bi().await.expect("the node opens its stream");
+        Session::try_begin(connection).await.expect("the node opens its stream")
+    }
+
+    /// The same; `None` if the node ends the connection before it opens its stream.
+    pub async fn try_begin(connection: Connection) -> Option<Self> {
+        let as_receiver = connection.open_bi().await.ok()?;
+        let mut as_sender = connection.accept_bi().await.ok()?;
         let held = match read_frame(&mut as_sender.1).await {
             ReceiverFrame::Open { size, root, .. } => (size, root),
             other => panic!("expected the node to open the lane, found {other:?}"),
         };
-        Session { connection, as_receiver, as_sender, held }
+        Some(Session { connection, as_receiver, as_sender, held })
     }
 
     /// Opens the lane to her honestly and reads it up to `end`, acknowledging each release. What comes
