@@ -15,8 +15,11 @@ mod bulk;
 mod clock;
 mod config;
 mod deadlines;
+mod evidence;
 mod expiry;
+mod export;
 mod feeds;
+mod import;
 mod inbound;
 mod io;
 mod journal;
@@ -40,7 +43,10 @@ mod tests;
 pub use audit::{ATTESTOR_KEY, AuditReport, AuditedLane, Expectation, Finding, audit, heights};
 pub use bulk::TakenRun;
 pub use config::{Budget, CALL_WINDOW_DEFAULT, Config, RETENTION_BYTES_MAX_DEFAULT, STORE_FORMAT, Settling};
+pub use evidence::ResumeError;
+pub use export::{Export, ExportError};
 pub use feeds::{FEED_NAME_BYTES_MAX, FEEDS_MAX, FeedName, FeedNameError, FeedState};
+pub use import::{ImportError, Imported};
 pub use io::{
     AttestCost, AttestFailure, Direction, Enqueue, EnqueueError, InboundStatus, InboxEntry, Now, OutboundStatus,
     Output, PeerError, ProveError, RegisteredShard, Status, Stop, Ticket,

@@ -189,7 +189,19 @@ impl<'de> serde::Deserialize<'de> for NetworkName {
 }
 
 /// A lane: the queue from `source` to `destination`, in one life of each.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, BorshSerialize, BorshDeserialize)]
+#[derive(
+    Debug,
+    Clone,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    BorshSerialize,
+    BorshDeserialize,
+    serde::Serialize,
+    serde::Deserialize,
+)]
 pub struct Lane {
     /// The shard whose messages these are.
     pub source: ShardId,

@@ -9,6 +9,8 @@
 //! contract and the nodes share one set of formats.
 
 pub mod attestation;
+#[cfg(feature = "native")]
+pub mod batch;
 pub mod checkpoint;
 pub mod codec;
 pub mod contract;
@@ -17,6 +19,8 @@ pub mod derivation;
 pub mod digest;
 #[cfg(feature = "native")]
 pub mod engine;
+#[cfg(feature = "native")]
+pub mod evidence;
 #[cfg(feature = "native")]
 pub mod frame;
 pub mod heads;

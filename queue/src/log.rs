@@ -7,7 +7,7 @@ mod consistency;
 mod inclusion;
 mod range;
 
-pub use consistency::{prove_consistency, root_from_consistency};
+pub use consistency::{prove_consistency, proves_prefix, root_from_consistency};
 pub use inclusion::{prove_inclusion, root_from_inclusion};
 pub use range::{CompactRange, RangeError, range_at};
 
@@ -24,7 +24,7 @@ pub struct NodeId {
 
 /// The perfect subtrees that make up the leaves `begin..end`, left to right, where `begin` is a
 /// multiple of the largest power of two that is not above `end - begin`.
-fn perfect_subtrees(begin: u64, end: u64) -> impl Iterator<Item = NodeId> {
+pub(crate) fn perfect_subtrees(begin: u64, end: u64) -> impl Iterator<Item = NodeId> {
     let mut at = begin;
     std::iter::from_fn(move || {
         let left = end - at;

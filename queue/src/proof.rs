@@ -12,7 +12,7 @@ use crate::attestation::{Attestation, AttestationError, VerifiedCheckpoint};
 use crate::codec;
 use crate::digest::{Crypto, Hash, leaf};
 use crate::heads::{Head, root_from_path};
-use crate::ids::ShardId;
+use crate::ids::{Lane, ShardId};
 use crate::limits::{HEAD_PATH_LEN_MAX, LOG_PATH_LEN_MAX};
 use crate::log::root_from_inclusion;
 use crate::message::{Message, MessageError};
@@ -114,6 +114,13 @@ impl VerifiedHead {
     /// The head in it.
     pub fn head(&self) -> &Head {
         &self.head
+    }
+
+    /// Whether this is the head of the lane's source for its destination.
+    pub fn is_of(&self, lane: &Lane) -> bool {
+        let Head { peer, own_incarnation, peer_incarnation, .. } = &self.head;
+        let found = (&self.checkpoint.checkpoint().shard, peer, *own_incarnation, *peer_incarnation);
+        found == (&lane.source, &lane.destination, lane.source_incarnation, lane.destination_incarnation)
     }
 }
 

@@ -102,7 +102,7 @@ impl<'de> serde::Deserialize<'de> for PublicKey {
 /// What a verifier trusts: one bridge on one network, and the signer's root keys.
 ///
 /// Invariant (checked by [`TrustRoot::checked`]): each key stands on its own curve.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, BorshSerialize, BorshDeserialize, serde::Serialize, serde::Deserialize)]
 pub struct TrustRoot {
     /// The bridge whose checkpoints count.
     #[serde(flatten)]
@@ -133,6 +133,18 @@ impl TrustRoot {
             }
         }
         Ok(self)
+    }
+
+    /// Whether this trust root, as a file names it, is the pinned one.
+    ///
+    /// # Errors
+    /// What the file names instead.
+    pub fn expect_pinned(&self, pinned: &TrustRoot) -> Result<(), String> {
+        if self == pinned {
+            return Ok(());
+        }
+        let BridgeDomain { network, bridge, instance } = &self.domain;
+        Err(format!("it names bridge {bridge} on {network}, instance {instance}"))
     }
 
     /// The signer's root key for `curve`, if pinned.

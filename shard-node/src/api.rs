@@ -3,6 +3,8 @@
 
 mod auth;
 mod error;
+mod evidence;
+mod files;
 mod inbox;
 mod lanes;
 mod messages;
@@ -129,6 +131,10 @@ fn router(state: ApiState, token: &str) -> Router {
         .route("/v1/inbox", get(inbox::read))
         .route("/v1/status", get(status::read))
         .route("/v1/lanes/{peer}/wait", get(lanes::wait))
+        .route("/v1/lanes/{peer}/batch", get(files::export))
+        .route("/v1/lanes/{peer}/resume", post(evidence::resume))
+        .route("/v1/batches", post(files::import))
+        .route("/v1/evidence", get(evidence::list))
         .route("/v1/proofs/{lane}/{nonce}", get(lanes::prove))
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
         .route_layer(axum::middleware::from_fn_with_state(auth::Token::new(token), auth::require_token))

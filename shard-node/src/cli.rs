@@ -2,10 +2,13 @@
 
 mod backup;
 mod demo;
+mod evidence;
 mod export;
 mod fsck;
+mod import;
 mod inbox;
 mod init;
+mod lane;
 mod localnet;
 mod output;
 mod restore;
@@ -57,7 +60,7 @@ enum Command {
     Inbox(inbox::InboxArgs),
     /// Show the state of a running node, and what each lane waits for
     Status(status::StatusArgs),
-    /// Print the proof of a received message, for anybody to verify offline
+    /// Print the proof of a received message, or a lane's messages as a batch file
     Export(export::ExportArgs),
     /// Check all that a stopped node keeps on disk, and recompute every root
     Fsck(fsck::FsckArgs),
@@ -65,7 +68,13 @@ enum Command {
     Backup(backup::BackupArgs),
     /// Make a home of a backup, and check all of it
     Restore(restore::RestoreArgs),
-    /// Verify a message proof: needs no node, no home and no network
+    /// Take a batch file into a running node
+    Import(import::ImportArgs),
+    /// Show what froze a lane, or print it as a file, for anybody to verify offline
+    Evidence(evidence::EvidenceArgs),
+    /// Act on a lane as its operator
+    Lane(lane::LaneArgs),
+    /// Verify a proof, a batch or evidence: needs no node, no home and no network
     Verify(verify::VerifyArgs),
 }
 
@@ -91,6 +100,9 @@ impl Command {
             Command::Fsck(args) => fsck::run(args, output).await,
             Command::Backup(args) => backup::run(args, output).await,
             Command::Restore(args) => restore::run(args, output).await,
+            Command::Import(args) => import::run(args, output).await,
+            Command::Evidence(args) => evidence::run(args, output).await,
+            Command::Lane(args) => lane::run(args, output).await,
             Command::Verify(args) => verify::run(&args, output),
         }
     }
@@ -146,6 +158,10 @@ mod tests {
             "shard-node fsck --home .local/alpha",
             "shard-node backup --new-identity identity.txt",
             "shard-node restore --from backups/alpha --identity identity.txt --home .local/alpha2",
+            "shard-node export --home .local/alpha --to beta --range 0..1000",
+            "shard-node import --home .local/beta b.batch",
+            "shard-node evidence --home .local/beta --number 0",
+            "shard-node lane resume --home .local/beta --lane alpha",
             "shard-node verify m.json --trust .local/near/trust.json",
         ] {
             Cli::try_parse_from(line.split(' ')).unwrap_or_else(|error| panic!("{line}: {error}"));

@@ -5,14 +5,14 @@ mod stream;
 pub use stream::{StreamAnswers, StreamSender};
 
 use crate::api::types::{
-    ErrorBody, ErrorResponse, FeedResponse, InboxQuery, InboxResponse, NewMessage, SendRequest, SendResponse,
-    SentMessage, StatusResponse, WaitQuery, WaitResponse,
+    BatchQuery, ErrorBody, ErrorResponse, EvidenceResponse, FeedResponse, ImportResponse, InboxQuery, InboxResponse,
+    LaneSide, NewMessage, ResumeQuery, SendRequest, SendResponse, SentMessage, StatusResponse, WaitQuery, WaitResponse,
 };
 use crate::home::{Home, HomeError};
 use queue::engine::FeedName;
 use queue::ids::ShardId;
 use queue::proof::MessageProof;
-use reqwest::{Method, RequestBuilder, StatusCode};
+use reqwest::{Method, RequestBuilder, Response, StatusCode};
 use serde::de::DeserializeOwned;
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -22,6 +22,9 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// How long an answer may take beyond what was asked to be waited.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// How long taking the longest batch file may take, in milliseconds.
+const IMPORT_TIMEOUT_MS: u64 = 3_600_000;
 
 /// Why a node gave no answer, or not the one that was hoped for.
 #[derive(Debug, thiserror::Error)]
@@ -133,6 +136,47 @@ impl Client {
         self.answer(self.request(Method::GET, &format!("/v1/proofs/{lane}/{nonce}")), 0).await
     }
 
+    /// A batch file of a lane, as it comes.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn export(&self, peer: &ShardId, query: &BatchQuery) -> Result<BatchDownload, ClientError> {
+        let request = self.request(Method::GET, &format!("/v1/lanes/{peer}/batch")).query(query);
+        let response = request.send().await.map_err(|error| self.unanswered(&error))?;
+        if response.status().is_success() {
+            return Ok(BatchDownload { response, address: self.address });
+        }
+        let status = response.status();
+        let body = response.bytes().await.map_err(|error| self.unanswered(&error))?;
+        Err(self.refused(status, &body))
+    }
+
+    /// Gives a batch file to the node, and returns when all that it brought is durable.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn import(&self, file: tokio::fs::File) -> Result<ImportResponse, ClientError> {
+        let request = self.request(Method::POST, "/v1/batches").body(file);
+        self.answer(request, IMPORT_TIMEOUT_MS).await
+    }
+
+    /// What froze the node's lanes.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn evidence(&self) -> Result<EvidenceResponse, ClientError> {
+        self.answer(self.request(Method::GET, "/v1/evidence"), 0).await
+    }
+
+    /// Takes back a lane's freeze.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn resume(&self, peer: &ShardId, side: LaneSide) -> Result<(), ClientError> {
+        let request = self.request(Method::POST, &format!("/v1/lanes/{peer}/resume")).query(&ResumeQuery { side });
+        self.answer::<serde_json::Value>(request, 0).await.map(drop)
+    }
+
     fn request(&self, method: Method, path: &str) -> RequestBuilder {
         self.http.request(method, format!("http://{}{path}", self.address)).bearer_auth(&self.token)
     }
@@ -161,5 +205,24 @@ impl Client {
             Ok(ErrorResponse { error }) => ClientError::Refused(error),
             Err(_) => ClientError::Answer { address: self.address, reason: format!("HTTP {status}") },
         }
+    }
+}
+
+/// A batch file that is on its way.
+#[derive(Debug)]
+pub struct BatchDownload {
+    response: Response,
+    address: SocketAddr,
+}
+
+impl BatchDownload {
+    /// Its next bytes; `None` at its end.
+    ///
+    /// # Errors
+    /// [`ClientError::Answer`] if it breaks off.
+    pub async fn next_bytes(&mut self) -> Result<Option<Vec<u8>>, ClientError> {
+        let next = self.response.chunk().await;
+        next.map(|bytes| bytes.map(Into::into))
+            .map_err(|error| ClientError::Answer { address: self.address, reason: error.to_string() })
     }
 }

@@ -7,6 +7,7 @@ mod bulk;
 mod clock;
 mod command;
 mod durability;
+mod files;
 mod inputs;
 mod waiters;
 
@@ -15,12 +16,14 @@ pub use command::{
     Accepted, AttestTotals, Delivered, DriverHandle, Ended, InboxError, InboxRange, Milestone, NearState, NodeState,
     SentMessage, WaitError,
 };
+pub use files::PeerLane;
 
 use crate::near::{Attempt, NearEvent};
 use crate::transport::{Link, PeerEvent};
 use clock::Clock;
 use command::Command;
 use durability::{PendingReplies, SyncTimes};
+use files::FileReplies;
 use queue::checkpoint::Checkpoint;
 use queue::contract::ShardView;
 use queue::digest::Hash;
@@ -104,6 +107,7 @@ pub struct Driver<S> {
     registered: Option<Vec<ShardView>>,
     replies: PendingReplies,
     waiters: Waiters,
+    file_replies: FileReplies,
     refreshes: Vec<oneshot::Sender<()>>,
     times: SyncTimes,
 }
@@ -140,6 +144,7 @@ impl<S: Store> Driver<S> {
             registered: None,
             replies: PendingReplies::default(),
             waiters: Waiters::default(),
+            file_replies: FileReplies::default(),
             refreshes: Vec::new(),
             times,
         };
@@ -217,6 +222,7 @@ impl<S: Store> Driver<S> {
         }
         // Every time: an answer to messages of which none was taken waits for no turn.
         self.replies.answer(durable, now.unix_ns, &self.times);
+        self.file_replies.answer(durable);
         self.pour();
         if self.waiters.wants_status() {
             self.waiters.look_at_lanes(&self.engine.status());

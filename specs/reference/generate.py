@@ -19,6 +19,7 @@ from pathlib import Path
 
 import decode
 import ed25519
+import files as lane_files
 import lane_log
 import secp256k1
 import verify
@@ -33,6 +34,8 @@ FILES = [
     "checkpoint",
     "attestation",
     "proofs",
+    "batches",
+    "evidence",
     "derivation",
     "statements",
     "salts",
@@ -72,6 +75,16 @@ def check_the_verifier(files: dict[str, dict]) -> None:
     for case in files["proofs"]["refused"]:
         expect_refusal(case, lambda case: verify.verify_message(case["proof"], trust))
     check_settlement(files["settlement"])
+    for case in files["batches"]["files"]:
+        lane_files.verify_batch(case["file"], files["batches"]["trust"])
+        assert len(lane_files.split_batch(bytes.fromhex(case["bytes"]))) == 1 + len(case["file"]["parts"])
+    for case in files["batches"]["refused"]:
+        expect_refusal(case, lambda case: lane_files.verify_batch(case["file"], files["batches"]["trust"]))
+    for case in files["evidence"]["evidence"]:
+        found = lane_files.verify_evidence(case["file"], files["evidence"]["trust"])
+        assert found == case["proven"], f"{case['name']}: proven is {found}"
+    for case in files["evidence"]["refused"]:
+        expect_refusal(case, lambda case: lane_files.verify_evidence(case["file"], files["evidence"]["trust"]))
     for case in files["messages"]["messages"]:
         assert decode.message(bytes.fromhex(case["bytes"])) == case["message"], case["name"]
     for case in files["messages"]["refused"]:

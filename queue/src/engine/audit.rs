@@ -10,7 +10,7 @@ mod staged;
 
 use super::records::{
     ATTESTOR, AttestorRecord, BLOCK_TIME, HOME, HomeRecord, INBOUND, INBOX_SIZE, InboundRecord, OUTBOUND,
-    OutboundRecord, decode_record, evidence_key, inbound_key, outbound_key, read_record,
+    OutboundRecord, decode_record, evidence_prefix, inbound_key, outbound_key, read_record,
 };
 use super::{STORE_FORMAT, tree::prune_point};
 use crate::ids::{Lane, ShardId};
@@ -189,7 +189,8 @@ impl<S: Store> Audit<'_, S> {
     }
 
     fn check_evidence(&mut self, place: &str, lane: &Lane, is_frozen: bool) -> Result<(), StoreError> {
-        if is_frozen && self.store.get(&evidence_key(lane))?.is_none() {
+        let prefix = evidence_prefix(lane);
+        if is_frozen && self.store.scan(&prefix, &prefix, 1)?.is_empty() {
             self.find(place, "it is frozen, but the evidence is missing");
         }
         Ok(())

@@ -10,11 +10,10 @@ use super::results::Judge;
 use super::staged::Staged;
 use super::tree::LaneTree;
 use crate::derivation::derive_public_key;
-use crate::digest::{Hash, Native};
+use crate::digest::Native;
 use crate::frame::{ReceiverFrame, Release, encode_frame};
-use crate::heads::Head;
 use crate::ids::{Lane, ShardId};
-use crate::log::{CompactRange, root_from_consistency};
+use crate::log::{CompactRange, proves_prefix};
 use crate::message::MESSAGE_VERSION;
 use crate::proof::{HeadProof, VerifiedHead};
 use crate::store::{Store, StoreError};
@@ -42,6 +41,15 @@ struct Session {
     begun: bool,
     /// Size up to which the source knows that it is durable here.
     told: u64,
+    /// Whether a file brings the messages: then there is nobody to acknowledge them to.
+    is_file: bool,
+}
+
+/// The connection's session, while a file brings messages.
+#[derive(Debug)]
+pub(super) struct Aside {
+    session: Option<Session>,
+    size: u64,
 }
 
 /// A size of the lane that an attested head has released: the type is the proof.
@@ -120,8 +128,21 @@ impl Inbound {
             staged_size: staged.size(),
             staged_root: staged.root::<Native>(),
         };
-        self.session = Some(Session { begun: false, told: staged.size() });
+        self.session = Some(Session { begun: false, told: staged.size(), is_file: false });
         self.emit(&open, journal);
+    }
+
+    /// Sets the connection's session aside for a file.
+    pub(super) fn begin_file(&mut self) -> Aside {
+        let size = self.record.log.size();
+        let session = Session { begun: true, told: u64::MAX, is_file: true };
+        Aside { session: self.session.replace(session), size }
+    }
+
+    /// Goes on with the connection, unless the file brought messages: then the stream has to begin
+    /// behind them.
+    pub(super) fn end_file(&mut self, aside: Aside) {
+        self.session = aside.session.filter(|_| self.record.log.size() == aside.size);
     }
 
     /// The connection is gone, and with it the part of a message that it brought last.
@@ -188,9 +209,7 @@ impl Inbound {
     pub(super) fn verify_release(&mut self, release: Release, trust: &TrustRoot) -> Result<Released, Refusal> {
         self.check_begun("a release")?;
         let head = self.verify_head(release.head.clone(), trust)?;
-        if let Some(known) = &self.record.head {
-            check_against_known(known, &head)?;
-        }
+        self.check_head(&head)?;
         let verified = &self.record.log;
         if head.head().sent_size == verified.size() && head.head().sent_root != verified.root::<Native>() {
             return Err(contradiction("attested another root at the size that is verified here".to_owned()));
@@ -204,7 +223,8 @@ impl Inbound {
             let (end, staged) = (release.end, self.staged.size());
             return Err(Refusal::Peer(format!("released size {end}, which it has not marked; {staged} are staged")));
         };
-        if covered_root(end.log.root::<Native>(), &release, head.head()) != Some(head.head().sent_root) {
+        let (root, sent) = (end.log.root::<Native>(), head.head());
+        if !proves_prefix::<Native>(release.end, root, sent.sent_size, sent.sent_root, &release.consistency) {
             let end = release.end;
             return Err(Refusal::Staged(format!("sent messages up to {end} that its attested head does not cover")));
         }
@@ -216,6 +236,11 @@ impl Inbound {
         let head = head.verify::<Native>(trust, derive_public_key)?;
         check_parties(&head, &self.record.lane)?;
         Ok(head)
+    }
+
+    /// Whether a head of this lane may follow what is known of it.
+    pub(super) fn check_head(&self, head: &VerifiedHead) -> Result<(), Refusal> {
+        self.record.head.as_ref().map_or(Ok(()), |known| check_against_known(known, head))
     }
 
     /// Forgets what is staged.
@@ -265,8 +290,10 @@ impl Inbound {
         if end.log.size() > self.record.log.size() {
             (self.record.log, self.record.bytes) = (end.log, end.bytes);
             journal.put(INBOX_SIZE.to_vec(), inbox_size);
-            let size = self.record.log.size();
-            self.emit(&ReceiverFrame::Ack { size }, journal);
+            if self.session.as_ref().is_some_and(|session| !session.is_file) {
+                let size = self.record.log.size();
+                self.emit(&ReceiverFrame::Ack { size }, journal);
+            }
         }
         Ok(())
     }
@@ -300,22 +327,10 @@ fn contradiction(what: String) -> Refusal {
     Refusal::Contradiction(Direction::Inbound, what)
 }
 
-/// The root at the head's sent size that follows from the staged root at the release's end.
-fn covered_root(staged_root: Hash, release: &Release, head: &Head) -> Option<Hash> {
-    if head.sent_size < release.end {
-        return None;
-    }
-    root_from_consistency::<Native>(release.end, staged_root, head.sent_size, &release.consistency)
-}
-
 /// Whether a head is about this lane.
 fn check_parties(verified: &VerifiedHead, lane: &Lane) -> Result<(), Refusal> {
-    let head = verified.head();
-    let shard = &verified.checkpoint().checkpoint().shard;
-    let found = (shard, &head.peer, head.own_incarnation, head.peer_incarnation);
-    let expected = (&lane.source, &lane.destination, lane.source_incarnation, lane.destination_incarnation);
-    if found != expected {
-        let (from, to) = (shard, &head.peer);
+    if !verified.is_of(lane) {
+        let (from, to) = (&verified.checkpoint().checkpoint().shard, &verified.head().peer);
         return Err(Refusal::Peer(format!("released with a head from {from} for {to}, which is not of this lane")));
     }
     Ok(())

@@ -98,7 +98,7 @@ fn check_home(config: &Config, store: &impl Store, journal: &mut Journal) -> Res
 }
 
 /// All values under a prefix.
-fn scan_all(store: &impl Store, prefix: &[u8]) -> Result<Vec<Vec<u8>>, StoreError> {
+pub(super) fn scan_all(store: &impl Store, prefix: &[u8]) -> Result<Vec<Vec<u8>>, StoreError> {
     const PAGE: usize = 1_000;
     let mut values = Vec::new();
     let mut from = prefix.to_vec();

@@ -3,10 +3,10 @@
 use super::config::{STAGED_SLACK_BYTES, flight_bytes_max};
 use super::inbound::{Delivery, Released};
 use super::outbound::Held;
-use super::records::{BLOCK_TIME, evidence_key};
+use super::records::BLOCK_TIME;
 use super::refusal::Refusal;
 use super::results::Judge;
-use super::{Direction, Engine, Now, PeerError};
+use super::{Engine, Now, PeerError};
 use crate::frame::{ReceiverFrame, Release, SenderFrame, data_bytes, decode_frame};
 use crate::ids::ShardId;
 use crate::proof::HeadProof;
@@ -123,7 +123,7 @@ impl<S: Store> Engine<S> {
         if inbound.is_open() { inbound.handle_data(bytes, bytes_max, &mut self.journal) } else { Ok(()) }
     }
 
-    fn release(&mut self, peer: &ShardId, release: Release, now: Now) -> Result<(), Refusal> {
+    pub(super) fn release(&mut self, peer: &ShardId, release: Release, now: Now) -> Result<(), Refusal> {
         let inbound = self.inbound.get_mut(peer).ok_or_else(no_lane)?;
         let released = match inbound.verify_release(release, &self.config.trust) {
             Err(Refusal::Staged(reason)) => {
@@ -162,10 +162,18 @@ impl<S: Store> Engine<S> {
         Ok(())
     }
 
-    /// A head that came on a frozen lane: what it says to have received holds all the same.
-    fn acknowledge(&mut self, peer: &ShardId, head: HeadProof) -> Result<(), Refusal> {
-        let inbound = self.inbound.get(peer).ok_or_else(no_lane)?;
+    /// A head that came on a frozen lane: what it says to have received holds all the same. It isn't
+    /// kept, so that one that says less may come later: that is no contradiction.
+    pub(super) fn acknowledge(&mut self, peer: &ShardId, head: HeadProof) -> Result<(), Refusal> {
+        let (Some(inbound), Some(outbound)) = (self.inbound.get(peer), self.outbound.get(peer)) else {
+            return Err(no_lane());
+        };
         inbound.verify_head(head.clone(), &self.config.trust)?;
+        let known = inbound.record.head.as_ref().map(|known| known.attestation.checkpoint.height);
+        let is_new = known.is_none_or(|known| head.attestation.checkpoint.height > known);
+        if !is_new || head.head.received_size <= outbound.record.acknowledged {
+            return Ok(());
+        }
         self.acknowledged(peer, &head)
     }
 
@@ -176,34 +184,16 @@ impl<S: Store> Engine<S> {
         evidence: Option<HeadProof>,
         result: Result<(), Refusal>,
     ) -> Result<(), PeerError> {
-        let (direction, reason) = match result {
-            Ok(()) => return Ok(()),
-            Err(Refusal::Peer(reason) | Refusal::Staged(reason)) => {
+        match (result, evidence) {
+            (Ok(()), _) => {}
+            (Err(Refusal::Store(error)), _) => self.failure = Some(error),
+            (Err(Refusal::Contradiction(direction, reason)), Some(head)) => {
+                self.freeze(peer, direction, reason, &head, None);
+            }
+            (Err(Refusal::Peer(reason) | Refusal::Staged(reason) | Refusal::Contradiction(_, reason)), _) => {
                 return Err(PeerError { peer: peer.clone(), reason });
             }
-            Err(Refusal::Store(error)) => {
-                self.failure = Some(error);
-                return Ok(());
-            }
-            Err(Refusal::Contradiction(direction, reason)) => (direction, reason),
-        };
-        let (Some(outbound), Some(inbound)) = (self.outbound.get_mut(peer), self.inbound.get_mut(peer)) else {
-            return Ok(());
-        };
-        let evidence = (evidence, inbound.record.head.clone(), &reason);
-        let lane = match direction {
-            Direction::Outbound => {
-                outbound.record.frozen = Some(reason.clone());
-                outbound.dirty = true;
-                &outbound.record.lane
-            }
-            Direction::Inbound => {
-                inbound.record.frozen = Some(reason.clone());
-                inbound.dirty = true;
-                &inbound.record.lane
-            }
-        };
-        self.journal.put(evidence_key(lane), &evidence);
+        }
         Ok(())
     }
 }

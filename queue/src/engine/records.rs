@@ -40,6 +40,8 @@ pub(super) const INBOX: &[u8] = b"inbox/";
 pub(super) const FEED: &[u8] = b"feed/";
 /// Prefix of [`OutboundRecord`]s.
 pub(super) const OUTBOUND: &[u8] = b"outbound/";
+/// Prefix of [`crate::evidence::Evidence`].
+pub(super) const EVIDENCE: &[u8] = b"evidence/";
 /// Prefix of [`InboundRecord`]s.
 pub(super) const INBOUND: &[u8] = b"inbound/";
 /// Key of [`SpentRecord`].
@@ -290,8 +292,14 @@ pub(super) fn inbound_key(peer: &ShardId) -> Vec<u8> {
     [INBOUND, peer.as_str().as_bytes()].concat()
 }
 
-pub(super) fn evidence_key(lane: &Lane) -> Vec<u8> {
-    [&b"evidence/"[..], &codec::encode(lane)].concat()
+/// Key of the evidence that froze a lane in a turn.
+pub(super) fn evidence_key(lane: &Lane, turn: TurnId) -> Vec<u8> {
+    numbered(EVIDENCE, lane, Some(turn))
+}
+
+/// How the keys of a lane's evidence begin.
+pub(super) fn evidence_prefix(lane: &Lane) -> Vec<u8> {
+    numbered(EVIDENCE, lane, None)
 }
 
 /// Key of the [`StagedRun`] that ends at a nonce.
@@ -307,7 +315,7 @@ pub(super) fn staged_prefix(lane: &Lane) -> Vec<u8> {
 /// Key of what shows that a peer says to have run a request that it attested to be expired: the
 /// nonce of the result, and the head.
 pub(super) fn expiry_evidence_key(lane: &Lane, request_nonce: u64) -> Vec<u8> {
-    numbered(b"evidence/", lane, Some(request_nonce))
+    numbered(b"expiry-evidence/", lane, Some(request_nonce))
 }
 
 pub(super) fn settlement_key(peer: &ShardId) -> Vec<u8> {

@@ -7,6 +7,7 @@ mod adversaries;
 mod ahead;
 mod audit;
 mod bulk;
+mod files;
 mod limits;
 mod settlement;
 mod world;

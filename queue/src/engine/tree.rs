@@ -22,7 +22,12 @@ pub(super) struct LaneTree<'a, S> {
 impl<S: Store> LaneTree<'_, S> {
     /// Root of the log of `size` messages.
     pub(super) fn root_at(&self, size: u64) -> Result<Hash, StoreError> {
-        Ok(range_at(size, |id| self.node(id))?.root::<Native>())
+        Ok(self.range_at(size)?.root::<Native>())
+    }
+
+    /// The log of `size` messages.
+    pub(super) fn range_at(&self, size: u64) -> Result<CompactRange, StoreError> {
+        range_at(size, |id| self.node(id))
     }
 
     /// Inclusion proof of message `nonce` in the log of `size` messages.
@@ -60,6 +65,11 @@ impl<S: Store> LaneTree<'_, S> {
             Ok(())
         })?;
         Ok(range.root::<Native>())
+    }
+
+    /// Whether only the leaf hash of an empty message is known.
+    pub(super) fn is_hashed(&self, nonce: u64) -> Result<bool, StoreError> {
+        Ok(self.store.get(&leaf_key(self.lane, nonce))?.is_some())
     }
 
     /// An empty message may stand for one that was too large to be kept: then its leaf hash is.

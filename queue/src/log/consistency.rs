@@ -1,7 +1,7 @@
 //! Consistency proofs (RFC 9162 §2.1.4): that a log of `new` leaves begins with the known `old`.
 
 use super::{NodeId, split, subtree_root};
-use crate::digest::{Crypto, Hash, node};
+use crate::digest::{Crypto, Hash, empty_root, node};
 
 /// Makes the consistency proof between the logs of `old` and of `new` leaves. Empty when they are
 /// the same, or when the old log is empty.
@@ -78,4 +78,13 @@ pub fn root_from_consistency<C: Crypto>(old: u64, old_root: Hash, new: u64, proo
         last /= 2;
     }
     (last == 0 && old_hash == old_root).then_some(new_hash)
+}
+
+/// Whether the log of `new` leaves and `new_root` begins with the log of `old` leaves and
+/// `old_root`. Nothing is the beginning of every log, without proof.
+pub fn proves_prefix<C: Crypto>(old: u64, old_root: Hash, new: u64, new_root: Hash, proof: &[Hash]) -> bool {
+    if old == 0 && new > 0 {
+        return proof.is_empty() && old_root == empty_root::<C>();
+    }
+    root_from_consistency::<C>(old, old_root, new, proof) == Some(new_root)
 }

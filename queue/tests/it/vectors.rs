@@ -2,9 +2,11 @@
 //! byte.
 
 pub mod attestation;
+mod batches;
 mod checkpoint;
 mod contract;
 mod derivation;
+mod evidence;
 mod frames;
 mod heads;
 mod merkle;

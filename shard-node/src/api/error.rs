@@ -30,6 +30,11 @@ impl Failure {
         self
     }
 
+    /// The same for a caller who came too early.
+    pub(super) fn retry_soon(self) -> Self {
+        self.retry_in(RETRY_MS)
+    }
+
     /// A request that makes no sense.
     pub(super) fn bad_request(message: impl ToString) -> Self {
         Failure::new(StatusCode::BAD_REQUEST, "bad_request", message)

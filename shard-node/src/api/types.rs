@@ -2,8 +2,9 @@
 
 use crate::driver::NearState;
 use queue::codec;
-use queue::engine::{FeedName, Status};
-use queue::ids::{AccountId, ShardId};
+use queue::engine::{Direction, FeedName, Status};
+use queue::evidence::Evidence;
+use queue::ids::{AccountId, Lane, ShardId};
 use queue::message::Tombstone;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -245,6 +246,67 @@ pub enum InboxOutcome {
         /// Why.
         reason: Tombstone,
     },
+}
+
+/// Which of the two lanes with a peer is meant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LaneSide {
+    /// The lane to the peer.
+    To,
+    /// The lane from the peer.
+    From,
+}
+
+impl From<LaneSide> for Direction {
+    fn from(side: LaneSide) -> Self {
+        match side {
+            LaneSide::To => Direction::Outbound,
+            LaneSide::From => Direction::Inbound,
+        }
+    }
+}
+
+/// Query of `GET /v1/lanes/{peer}/batch`: both of `begin` and `end` or neither.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct BatchQuery {
+    /// Which lane.
+    pub side: LaneSide,
+    /// First message.
+    pub begin: Option<u64>,
+    /// One after the last message.
+    pub end: Option<u64>,
+}
+
+/// Answer to `POST /v1/batches`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ImportResponse {
+    /// The file's lane.
+    pub lane: Lane,
+    /// First message of the file.
+    pub begin: u64,
+    /// One after its last message.
+    pub end: u64,
+    /// Messages that it brought: the others were here already.
+    pub taken: u64,
+    /// Messages of the lane that are here with them, durably.
+    pub size: u64,
+}
+
+/// Query of `POST /v1/lanes/{peer}/resume`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ResumeQuery {
+    /// Which lane.
+    pub side: LaneSide,
+}
+
+/// Answer to `GET /v1/evidence`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EvidenceResponse {
+    /// What froze lanes since the node began; each is an evidence file.
+    pub evidence: Vec<Evidence>,
 }
 
 /// Query of `GET /v1/lanes/{peer}/wait`.

@@ -80,6 +80,19 @@ impl Output {
         }
     }
 
+    /// Writes bytes of a file to stdout.
+    ///
+    /// # Errors
+    /// The system's, and one for a terminal: bytes there help nobody.
+    pub fn write_file(&self, bytes: &[u8]) -> std::io::Result<()> {
+        let mut stdout = std::io::stdout().lock();
+        if stdout.is_terminal() {
+            return Err(std::io::Error::other("stdout is a terminal: redirect it into a file, as in `> b.batch`"));
+        }
+        stdout.write_all(bytes)?;
+        stdout.flush()
+    }
+
     /// Prints an error with its causes, and gives the exit code of a failure.
     pub fn fail(&self, error: &anyhow::Error) -> ExitCode {
         self.end_step();

@@ -1,30 +1,28 @@
-//! `shard-node verify`: checks a message proof offline. Uses nothing but the file and the pinned
-//! trust root.
+//! `shard-node verify`: checks a file offline. Uses nothing but the file and the pinned trust root.
+
+mod batch;
+mod evidence;
+mod message;
 
 use super::Output;
-use super::output::printable;
-use anyhow::{Context as _, ensure};
+use anyhow::{Context as _, bail, ensure};
 use clap::Args;
-use queue::derivation::derive_public_key;
-use queue::digest::Native;
-use queue::message::{Body, Message};
-use queue::proof::{MessageProof, VerifiedMessage};
+use queue::batch::BATCH_MAGIC;
+use queue::evidence::EVIDENCE_FORMAT;
+use queue::proof::MESSAGE_PROOF_FORMAT;
 use queue::trust::TrustRoot;
-use serde::Serialize;
+use serde::Deserialize;
 use std::fs::File;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::{Duration, UNIX_EPOCH};
 
-/// Longest file that is read, in bytes: a message of 4 MiB in base64 with its proofs needs less
+/// Longest JSON file that is read, in bytes: a message of 4 MiB in base64 with its proofs needs less
 /// than half.
 const FILE_BYTES_MAX: u64 = 16 * 1024 * 1024;
 
-/// Most characters of a message's text that people are shown; machines get all of it.
-const TEXT_CHARS_MAX: usize = 60;
-
-/// Exit code of a proof that is consistent in itself but checked against no pinned trust root.
+/// Exit code of a file that is consistent in itself but checked against no pinned trust root.
 const NOT_AUTHENTICATED: u8 = 3;
 
 /// Arguments of `verify`.
@@ -32,129 +30,92 @@ const NOT_AUTHENTICATED: u8 = 3;
 #[command(after_help = "Example:
   shard-node verify m.json --trust trust.json
 Exit codes:
-  0  the message is proved under the pinned trust root
-  1  the proof is not valid
-  3  the proof is consistent, but no trust root was pinned: it may come from anybody's own bridge")]
+  0  what the file says is proved under the pinned trust root
+  1  the file proves nothing
+  3  the file is consistent, but no trust root was pinned: it may come from anybody's own bridge")]
 pub struct VerifyArgs {
-    /// A message proof, as `shard-node export` prints it
+    /// A message proof or a batch, as `shard-node export` writes them, or evidence, as `shard-node
+    /// evidence` does
     file: PathBuf,
-    /// The pinned trust root: from somebody you trust, not from whoever gave you the proof
+    /// The pinned trust root: from somebody you trust, not from whoever gave you the file
     #[arg(long, value_name = "FILE")]
     trust: Option<PathBuf>,
 }
 
-/// What was proved.
-#[derive(Debug, Serialize)]
-struct Report<'a> {
-    valid: bool,
-    authenticated: bool,
-    from: &'a str,
-    to: &'a str,
-    lane: LaneNames<'a>,
-    nonce: u64,
-    kind: &'static str,
-    payload_bytes: Option<usize>,
-    payload_text: Option<&'a str>,
-    checkpoint_height: u64,
-    checkpoint_time_ns: u64,
-    network: &'a str,
-    bridge: &'a str,
-    instance: String,
+/// The trust root under which a file is judged.
+struct Trust {
+    pinned: Option<TrustRoot>,
 }
 
-#[derive(Debug, Serialize)]
-struct LaneNames<'a> {
-    source: &'a str,
-    destination: &'a str,
+impl Trust {
+    fn is_pinned(&self) -> bool {
+        self.pinned.is_some()
+    }
+
+    /// The pinned trust root, or the file's own.
+    fn pinned_or(&self, of_file: &TrustRoot) -> anyhow::Result<TrustRoot> {
+        Ok(self.pinned.clone().unwrap_or_else(|| of_file.clone()).checked()?)
+    }
+}
+
+/// What says which kind of file a JSON file is.
+#[derive(Deserialize)]
+struct Kind {
+    format: String,
 }
 
 pub(super) fn run(args: &VerifyArgs, output: &Output) -> anyhow::Result<ExitCode> {
-    let proof: MessageProof = parse(&args.file, "no message proof")?;
-    let pinned = args.trust.as_deref().map(|path| parse::<TrustRoot>(path, "no trust root")).transpose()?;
-    let authenticated = pinned.is_some();
-    let trust = pinned.unwrap_or_else(|| proof.trust.clone()).checked()?;
-    let verified = proof.verify::<Native>(&trust, derive_public_key);
-    let verified = verified.with_context(|| format!("{} proves nothing", args.file.display()))?;
-    let report = report(&verified, authenticated);
-    output.finish(&human(&report), &report);
-    Ok(if authenticated { ExitCode::SUCCESS } else { ExitCode::from(NOT_AUTHENTICATED) })
+    let trust = args.trust.as_deref().map(read_trust).transpose()?;
+    let trust = Trust { pinned: trust };
+    verify(&args.file, &trust, output).with_context(|| args.file.display().to_string())?;
+    Ok(if trust.is_pinned() { ExitCode::SUCCESS } else { ExitCode::from(NOT_AUTHENTICATED) })
 }
 
-fn parse<T: serde::de::DeserializeOwned>(path: &Path, what: &str) -> anyhow::Result<T> {
-    let bytes = read(path).with_context(|| format!("cannot read {}", path.display()))?;
-    serde_json::from_slice(&bytes).with_context(|| format!("{} is {what} of this version", path.display()))
+/// Tells the kinds of files apart by their beginnings.
+fn verify(path: &Path, trust: &Trust, output: &Output) -> anyhow::Result<()> {
+    let file = File::open(path).context("cannot read it")?;
+    let mut begin = Vec::new();
+    let magic_bytes = u64::try_from(BATCH_MAGIC.len())?;
+    (&file).take(magic_bytes).read_to_end(&mut begin).context("cannot read it")?;
+    if begin == BATCH_MAGIC {
+        return batch::verify(&mut begin.as_slice().chain(file), trust, output);
+    }
+    let bytes = read(file, begin).context("cannot read it")?;
+    let Kind { format } = parse(&bytes, "neither a batch nor a JSON file with a format")?;
+    match format.as_str() {
+        MESSAGE_PROOF_FORMAT => message::verify(&bytes, trust, output),
+        EVIDENCE_FORMAT => evidence::verify(&bytes, trust, output),
+        _ => bail!("its format is {format:?}, which this version does not verify"),
+    }
 }
 
-fn read(path: &Path) -> anyhow::Result<Vec<u8>> {
-    let file = File::open(path)?;
+fn read_trust(path: &Path) -> anyhow::Result<TrustRoot> {
+    let shown = || path.display().to_string();
+    let file = File::open(path).with_context(|| format!("cannot read {}", path.display()))?;
+    parse(&read(file, Vec::new()).with_context(shown)?, "no trust root").with_context(shown)
+}
+
+fn parse<T: serde::de::DeserializeOwned>(bytes: &[u8], what: &str) -> anyhow::Result<T> {
+    serde_json::from_slice(bytes).with_context(|| format!("it is {what} of this version"))
+}
+
+/// Reads the rest of a file whose beginning was read.
+fn read(file: File, mut bytes: Vec<u8>) -> anyhow::Result<Vec<u8>> {
     let length = file.metadata()?.len();
     ensure!(length <= FILE_BYTES_MAX, "it has {length} bytes, more than the limit of {FILE_BYTES_MAX}");
     // A file may grow, and a pipe tells no length.
-    let mut bytes = Vec::new();
     file.take(FILE_BYTES_MAX + 1).read_to_end(&mut bytes)?;
     ensure!(u64::try_from(bytes.len())? <= FILE_BYTES_MAX, "it has more bytes than the limit of {FILE_BYTES_MAX}");
     Ok(bytes)
 }
 
-fn report(verified: &VerifiedMessage, authenticated: bool) -> Report<'_> {
-    let checkpoint = verified.head.checkpoint().checkpoint();
-    let Message { sender, receiver, body, .. } = &verified.message;
-    let payload = match body {
-        Body::Data(payload) => Some(payload),
-        Body::Call(_) | Body::Result(_) => None,
-    };
-    Report {
-        valid: true,
-        authenticated,
-        from: sender.as_str(),
-        to: receiver.as_str(),
-        lane: LaneNames { source: checkpoint.shard.as_str(), destination: verified.head.head().peer.as_str() },
-        nonce: verified.nonce,
-        kind: body.kind(),
-        payload_bytes: payload.map(Vec::len),
-        payload_text: payload.and_then(|payload| std::str::from_utf8(payload).ok()),
-        checkpoint_height: checkpoint.height,
-        checkpoint_time_ns: checkpoint.time_ns,
-        network: checkpoint.domain.network.as_str(),
-        bridge: checkpoint.domain.bridge.as_str(),
-        instance: checkpoint.domain.instance.to_string(),
+fn verdict(authenticated: bool) -> &'static str {
+    match authenticated {
+        true => "verified: attested by NEAR under the pinned trust root",
+        false => "consistent, NOT authenticated (trust root taken from the file)",
     }
 }
 
 fn utc(ns: u64) -> impl std::fmt::Display {
     humantime::format_rfc3339_millis(UNIX_EPOCH + Duration::from_nanos(ns))
-}
-
-/// What fits a line of a terminal.
-fn shortened(text: &str) -> String {
-    match text.char_indices().nth(TEXT_CHARS_MAX) {
-        Some((end, _)) => format!("{}…", &text[..end]),
-        None => text.to_owned(),
-    }
-}
-
-fn human(report: &Report<'_>) -> String {
-    let verdict = match report.authenticated {
-        true => "verified: attested by NEAR under the pinned trust root",
-        false => "consistent, NOT authenticated (trust root taken from the file)",
-    };
-    let content = match (report.payload_text, report.payload_bytes) {
-        (Some(text), Some(bytes)) => format!("{} ({bytes} bytes)", shortened(&printable(text.as_bytes()))),
-        (None, Some(bytes)) => format!("{bytes} bytes, not text"),
-        (_, None) => format!("a {}", report.kind),
-    };
-    format!(
-        "{verdict}\n  from        {}\n  to          {}\n  lane        {} → {}, nonce {}\n  message     {content}\n  \
-         checkpoint  height {}, {}\n  bridge      {} on {}, instance {}",
-        report.from,
-        report.to,
-        report.lane.source,
-        report.lane.destination,
-        report.nonce,
-        report.checkpoint_height,
-        utc(report.checkpoint_time_ns),
-        report.bridge,
-        report.network,
-        report.instance,
-    )
 }

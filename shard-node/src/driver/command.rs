@@ -1,6 +1,7 @@
 //! What others ask of the driver, and the handle by which they ask.
 
 use super::bulk::{Batch, TakenBatch};
+use super::files::FilesCommand;
 use crate::near::AttestGas;
 use queue::engine::{Enqueue, EnqueueError, InboxEntry, ProveError, Status};
 use queue::ids::ShardId;
@@ -152,6 +153,8 @@ pub(super) enum Command {
     Wait { message: SentMessage, milestone: Milestone, reply: WaitReply },
     /// Prove a received message.
     Prove { source: ShardId, nonce: u64, reply: oneshot::Sender<Result<MessageProof, ProveError>> },
+    /// Read or take a lane by files.
+    Files(FilesCommand),
     /// Read the registered shards again; answered when NEAR has answered or failed to.
     RefreshRegistry { reply: oneshot::Sender<()> },
     /// Close these lanes and open all others.
@@ -273,7 +276,7 @@ impl DriverHandle {
         let _ = self.commands.send(Command::Shutdown).await;
     }
 
-    async fn ask<T>(&self, command: impl FnOnce(oneshot::Sender<T>) -> Command) -> Result<T, Ended> {
+    pub(super) async fn ask<T>(&self, command: impl FnOnce(oneshot::Sender<T>) -> Command) -> Result<T, Ended> {
         let (reply, answer) = oneshot::channel();
         self.commands.send(command(reply)).await.map_err(|_| Ended)?;
         answer.await.map_err(|_| Ended)

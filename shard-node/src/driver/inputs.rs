@@ -45,6 +45,7 @@ impl<S: Store> Driver<S> {
             },
             Command::Wait { message, milestone, reply } => self.waiters.add_milestone(message, milestone, reply),
             Command::Prove { source, nonce, reply } => answer(reply, self.engine.prove(&source, nonce)),
+            Command::Files(command) => self.handle_files(command),
             Command::RefreshRegistry { reply } => {
                 self.request(Request::RefreshRegistry);
                 self.refreshes.retain(|reply| !reply.is_closed());

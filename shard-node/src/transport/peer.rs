@@ -21,6 +21,8 @@ pub(super) enum CloseCode {
     Unlisted = 3,
     /// The peer dialed although it should be dialed.
     WrongDirection = 4,
+    /// A lane's stream begins anew.
+    Restart = 5,
 }
 
 impl CloseCode {
@@ -84,6 +86,11 @@ impl Link {
         };
         // A closed queue means that the connection has ended, which is reported as an event.
         let _ = queue.send(frame);
+    }
+
+    /// Closes the connection so that its streams begin anew.
+    pub fn restart(&self, reason: &str) {
+        CloseCode::Restart.close(&self.connection, reason);
     }
 
     /// Closes the connection because the peer broke the protocol.

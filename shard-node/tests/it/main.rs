@@ -3,6 +3,7 @@
 
 mod api;
 mod backup;
+mod files;
 mod localnet;
 mod mallory;
 mod near;

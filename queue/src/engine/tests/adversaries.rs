@@ -1,10 +1,10 @@
 //! Peers that lie: what is unsigned costs them their connection, what is signed freezes one lane.
 
-use super::super::records::evidence_key;
 use super::super::*;
-use super::world::{S, World, name, sign};
+use super::world::{S, World, name, sign, trust};
 use crate::checkpoint::Checkpoint;
 use crate::codec;
+use crate::derivation::derive_public_key;
 use crate::frame::{FRAME_HEADER_BYTES, ReceiverFrame, Release, SenderFrame, decode_frame};
 use crate::heads::{HeadTrie, SidePosition};
 use crate::proof::HeadProof;
@@ -259,8 +259,9 @@ fn two_attested_heads_that_contradict_each_other_freeze_the_lane() {
         world.run();
         world.crash("beta");
         assert!(world.engine("beta").status().inbound[0].frozen.is_some(), "a freeze survives a restart");
-        let lane = world.engine("beta").inbound[&name("alpha")].record.lane.clone();
-        assert!(world.engine("beta").store.get(&evidence_key(&lane)).unwrap().is_some());
+        let evidence = world.engine("beta").evidence().unwrap().pop().unwrap();
+        let verified = evidence.verify::<Native>(&trust(), derive_public_key).unwrap();
+        assert!(verified.proven.is_some(), "{expected}: a stranger has to believe the node");
     }
 }
 

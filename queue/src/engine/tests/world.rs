@@ -30,7 +30,7 @@ fn signing_key(secret: Scalar) -> SigningKey {
     SigningKey::from_bytes(&secret.to_repr()).unwrap()
 }
 
-fn trust() -> TrustRoot {
+pub(super) fn trust() -> TrustRoot {
     let public = signing_key(root_secret()).verifying_key().to_sec1_point(false);
     let domain = BridgeDomain {
         network: "localnet".parse().unwrap(),
