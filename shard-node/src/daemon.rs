@@ -3,9 +3,10 @@
 mod peers;
 
 use crate::api::{Api, ApiError, NodeFacts};
-use crate::config::lane_bytes_max_default;
+use crate::config::{Config, lane_bytes_max_default};
 use crate::driver::{AttestOutcome, Channels, Driver, DriverHandle, NodeStop, Request};
 use crate::home::{Home, HomeError};
+use crate::keys::Keys;
 use crate::near::{Actor, Attestor, NearClient, NearError, Watcher, watch};
 use crate::store::{DiskStore, OpenError};
 use crate::transport::{Transport, TransportError};
@@ -14,11 +15,11 @@ use queue::checkpoint::Checkpoint;
 use queue::digest::Native;
 use queue::engine::Stop;
 use queue::ids::ShardId;
-use queue::trust::TrustRootError;
+use queue::trust::{TrustRoot, TrustRootError};
 use std::future::Future;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::sync::{Notify, mpsc, oneshot, watch as watch_channel};
 
 /// Frames that may wait for the driver, over all peers: 4 MiB at most.
@@ -91,10 +92,46 @@ pub async fn run(
     reload: mpsc::Receiver<()>,
     shutdown: impl Future<Output = ()>,
 ) -> Result<(), DaemonError> {
+    run_beside(home, |facts, _| ready(facts), reload, shutdown).await
+}
+
+/// As [`run`], for a process that also uses the node from within: `ready` gets the driver's handle.
+///
+/// # Errors
+/// As [`run`].
+pub async fn run_beside(
+    home: &Home,
+    ready: impl FnOnce(&Ready, DriverHandle),
+    reload: mpsc::Receiver<()>,
+    shutdown: impl Future<Output = ()>,
+) -> Result<(), DaemonError> {
     let _lock = home.lock()?;
     let node = Node::start(home, reload).await?;
-    ready(&node.ready);
+    ready(&node.ready, node.driver.clone());
     node.run(shutdown).await
+}
+
+/// What the engine is told of a home.
+///
+/// # Errors
+/// The system doesn't tell how much space there is.
+pub fn engine_config(
+    home: &Home,
+    config: &Config,
+    keys: &Keys,
+    trust: &TrustRoot,
+) -> std::io::Result<queue::engine::Config> {
+    let lane_bytes_max = lane_bytes_max_default(&home.store_path())?;
+    Ok(queue::engine::Config {
+        shard: config.shard.clone(),
+        trust: trust.clone(),
+        salt_secret: keys.salt_secret(),
+        backlog_bytes_max: config.backlog_bytes_max.unwrap_or(lane_bytes_max),
+        staged_bytes_max: config.staged_bytes_max.unwrap_or(lane_bytes_max),
+        closed_lanes: config.lanes.closed.clone(),
+        settling: config.settling(),
+        budget: config.budget.map(Into::into),
+    })
 }
 
 /// The running parts, in the order in which they stop.
@@ -124,18 +161,7 @@ impl Node {
         let (attest_outcomes, attested) = mpsc::channel(1);
         let (requests, request_inbox) = mpsc::unbounded_channel();
         let channels = Channels { peers, near: near_inbox, attested, durable, requests };
-        let lane_bytes_max = lane_bytes_max_default(&home.store_path())?;
-        let engine = queue::engine::Config {
-            shard: config.shard.clone(),
-            trust: trust.clone(),
-            salt_secret: keys.salt_secret(),
-            backlog_bytes_max: config.backlog_bytes_max.unwrap_or(lane_bytes_max),
-            staged_bytes_max: config.staged_bytes_max.unwrap_or(lane_bytes_max),
-            closed_lanes: config.lanes.closed.clone(),
-            settling: config.settling(),
-            budget: config.budget.map(Into::into),
-        };
-        let (driver, handle) = Driver::open(engine, store, channels)?;
+        let (driver, handle) = Driver::open(engine_config(home, &config, &keys, &trust)?, store, channels)?;
         let driver_ended = spawn_driver(driver)?;
 
         let poll = Duration::from_millis(config.near_poll_ms);
@@ -202,9 +228,11 @@ fn spawn_attestor(attestor: Attestor, outcomes: mpsc::Sender<AttestOutcome>) -> 
         while let Some(checkpoint) = checkpoints.recv().await {
             let hash = checkpoint.hash::<Native>();
             let height = checkpoint.height;
+            let asked = Instant::now();
             let attempt = attestor.attest(checkpoint).await;
+            let took = asked.elapsed();
             tracing::debug!(height, attested = attempt.result.is_ok(), "asked for a signature");
-            if outcomes.send(AttestOutcome { checkpoint: hash, attempt }).await.is_err() {
+            if outcomes.send(AttestOutcome { checkpoint: hash, attempt, took }).await.is_err() {
                 return;
             }
         }

@@ -32,6 +32,7 @@ use queue::ids::ShardId;
 use queue::store::{Store, StoreError};
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::runtime::Handle;
 use tokio::sync::{Notify, mpsc, oneshot};
 use waiters::Waiters;
@@ -65,6 +66,8 @@ pub struct AttestOutcome {
     pub checkpoint: Hash,
     /// The attempt to have it signed.
     pub attempt: Attempt,
+    /// From asking until the attempt had ended.
+    pub took: Duration,
 }
 
 /// Where the driver's inputs come from, and where its requests go.

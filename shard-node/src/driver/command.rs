@@ -9,6 +9,7 @@ use queue::proof::MessageProof;
 use queue::store::StoreError;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
+use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 
 /// A message that is durable at its source.
@@ -95,16 +96,19 @@ pub struct AttestTotals {
     pub count: u64,
     /// Gas that these calls burnt.
     pub gas: AttestGas,
+    /// Time that these calls took, from asking until the signature was there, in nanoseconds.
+    pub took_ns: u64,
 }
 
 impl AttestTotals {
-    pub(super) fn add(&mut self, gas: AttestGas) {
+    pub(super) fn add(&mut self, gas: AttestGas, took: Duration) {
         if gas.signer == 0 {
             return;
         }
         self.count += 1;
         self.gas.contract = self.gas.contract.saturating_add(gas.contract);
         self.gas.signer = self.gas.signer.saturating_add(gas.signer);
+        self.took_ns = self.took_ns.saturating_add(u64::try_from(took.as_nanos()).unwrap_or(u64::MAX));
     }
 }
 

@@ -16,9 +16,9 @@ impl<S: Store> Driver<S> {
             Input::Command(command) => self.handle_command(command),
             Input::Peer(event) => self.handle_peer(event),
             Input::Near(event) => self.handle_near(event)?,
-            Input::Attested(AttestOutcome { checkpoint, attempt: Attempt { result, gas } }) => {
+            Input::Attested(AttestOutcome { checkpoint, attempt: Attempt { result, gas }, took }) => {
                 match &result {
-                    Ok(_) => self.near.attested.add(gas),
+                    Ok(_) => self.near.attested.add(gas, took),
                     Err(failure) => tracing::warn!(%checkpoint, %failure, "a checkpoint has no signature yet"),
                 }
                 self.engine.handle_attest_result(checkpoint, result, gas.cost(), self.clock.now());
