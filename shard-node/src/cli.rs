@@ -1,6 +1,8 @@
 //! The command line. The file tree is the command tree.
 
 mod backup;
+mod bench;
+mod bench_part;
 mod demo;
 mod evidence;
 mod export;
@@ -76,6 +78,11 @@ enum Command {
     Lane(lane::LaneArgs),
     /// Verify a proof, a batch or evidence: needs no node, no home and no network
     Verify(verify::VerifyArgs),
+    /// Measure this machine: each stage alone, and the whole way between real processes
+    Bench(bench::BenchArgs),
+    /// Run one of the processes of `bench`
+    #[command(hide = true)]
+    BenchPart(bench_part::BenchPartArgs),
 }
 
 impl Command {
@@ -104,6 +111,8 @@ impl Command {
             Command::Evidence(args) => evidence::run(args, output).await,
             Command::Lane(args) => lane::run(args, output).await,
             Command::Verify(args) => verify::run(&args, output),
+            Command::Bench(args) => bench::run(args, output).await,
+            Command::BenchPart(args) => bench_part::run(args, output).await,
         }
     }
 }

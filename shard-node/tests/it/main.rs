@@ -3,6 +3,7 @@
 
 mod api;
 mod backup;
+mod bench;
 mod files;
 mod localnet;
 mod mallory;
