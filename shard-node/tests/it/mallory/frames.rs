@@ -39,6 +39,10 @@ pub fn mark(size: u64) -> Vec<u8> {
     framed(&codec::encode(&SenderFrame::Mark { size }))
 }
 
+pub fn wish(time_ns: u64) -> Vec<u8> {
+    framed(&codec::encode(&SenderFrame::Wish { time_ns }))
+}
+
 pub fn data(stream: &[u8]) -> Vec<u8> {
     framed(&codec::encode(&SenderFrame::Data(stream.to_vec())))
 }

@@ -1,7 +1,7 @@
 //! Lies of a source: wrong bytes under a right signature, right bytes under a wrong one.
 
 use super::cases::Case;
-use super::frames::{all_data, begin, data, mark, release};
+use super::frames::{all_data, begin, data, mark, release, wish};
 use super::lanes::honest_message;
 use super::props::Props;
 use queue::attestation::{AttestationKind, ChainSignature};
@@ -34,6 +34,7 @@ fn wrong_beginnings(props: &Props) -> Vec<Case> {
     vec![
         Case::sender("data before she begins", vec![data(&props.sent.stream(3, 6))], "not begun"),
         Case::sender("a mark before she begins", vec![mark(held)], "not begun"),
+        Case::sender("a wish before she begins", vec![wish(1)], "not begun"),
         Case::sender(
             "a release before she begins",
             vec![release(held, &props.new, props.sent.consistency(3, 6))],
