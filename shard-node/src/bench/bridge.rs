@@ -8,16 +8,12 @@ use crate::home::Home;
 use anyhow::{Context as _, bail, ensure};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
-use tokio::task::JoinSet;
 
 /// Limit of what the measured lanes hold at either end: the measurement bounds its queues itself.
 const LANE_BYTES_MAX: u64 = 1 << 50;
 
 /// How long the nodes may take to find each other.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(60);
-
-/// Shards that are registered at once: each is a process, which mostly waits.
-const REGISTERED_AT_ONCE: usize = 16;
 
 /// Pause before a node is asked again.
 const RETRY_PAUSE: Duration = Duration::from_millis(20);
@@ -89,21 +85,14 @@ impl Bridge {
         Ok(bridge)
     }
 
-    /// Registers further shards, whose nodes never run.
+    /// Registers further shards, whose nodes never run: one after the other, because one account
+    /// pays for all of them.
     ///
     /// # Errors
     /// One can't be registered.
-    pub(super) async fn register(&mut self, shards: &[String]) -> anyhow::Result<()> {
-        for several in shards.chunks(REGISTERED_AT_ONCE) {
-            let mut registering = JoinSet::new();
-            for shard in several {
-                let mut command = self.fleet.init_command(shard, &self.rpc);
-                registering.spawn(async move { command.output().await });
-            }
-            while let Some(registered) = registering.join_next().await {
-                let output = registered??;
-                ensure!(output.status.success(), "init failed: {}", String::from_utf8_lossy(&output.stderr));
-            }
+    pub(super) async fn register(&self, shards: &[String]) -> anyhow::Result<()> {
+        for shard in shards {
+            self.fleet.init(shard, &self.rpc).await?;
         }
         Ok(())
     }

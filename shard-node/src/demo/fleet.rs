@@ -101,17 +101,12 @@ impl Fleet {
     /// # Errors
     /// `init` fails.
     pub async fn init(&self, shard: &str, rpc: &str) -> anyhow::Result<()> {
-        let output = self.init_command(shard, rpc).output().await.context("running init")?;
-        ensure!(output.status.success(), "init of {shard} failed: {}", String::from_utf8_lossy(&output.stderr));
-        Ok(())
-    }
-
-    /// The command that [`Fleet::init`] runs: for registering many shards at once.
-    pub fn init_command(&self, shard: &str, rpc: &str) -> Command {
         let (home, trust) = (self.home(shard), self.trust());
         let mut command = self.command();
         command.args(["init", "--json", "--shard", shard, "--near", rpc, "--home"]).arg(home).arg("--trust").arg(trust);
-        command
+        let output = command.output().await.context("running init")?;
+        ensure!(output.status.success(), "init of {shard} failed: {}", String::from_utf8_lossy(&output.stderr));
+        Ok(())
     }
 
     /// Starts a shard's node.
