@@ -4,6 +4,7 @@ use super::io::EnqueueError;
 use crate::ids::ShardId;
 use crate::limits::MESSAGE_BYTES_MAX;
 use crate::salt::SaltSecret;
+use crate::stream::LENGTH_BYTES;
 use crate::trust::TrustRoot;
 use std::collections::BTreeSet;
 
@@ -108,6 +109,13 @@ const FLIGHTS_BYTES_MAX: usize = 256 * 1024 * 1024;
 pub(super) fn flight_bytes_max(peers: usize) -> usize {
     (FLIGHTS_BYTES_MAX / peers.max(1)).clamp(BATCH_BYTES, FLIGHT_BYTES_MAX)
 }
+
+/// Staged messages of one lane that will be settled without a delivery, above which the source has
+/// to wait. They are kept in memory, unlike messages, and no honest source sends any.
+pub(super) const STAGED_TOMBSTONES_MAX: usize = 1 << 20;
+
+/// What a source may send beyond that before it hears of it: a flight of empty messages.
+pub(super) const STAGED_TOMBSTONES_SLACK: usize = FLIGHT_BYTES_MAX / LENGTH_BYTES;
 
 /// What an honest source may have under way when the staging limit is reached: a flight, its last
 /// batch, and a message begun.

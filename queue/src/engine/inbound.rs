@@ -1,5 +1,6 @@
 //! The inbound lane: stages what arrives, and delivers what an attested head releases.
 
+use super::config::{STAGED_TOMBSTONES_MAX, STAGED_TOMBSTONES_SLACK};
 use super::io::{Direction, Output};
 use super::journal::Journal;
 use super::records::{
@@ -32,6 +33,9 @@ pub(super) struct Inbound {
     pub(super) wished_ns: Option<u64>,
     staged: Staged,
     session: Option<Session>,
+    /// The head whose signature was checked last: a backlog is released by the same one, batch by
+    /// batch.
+    checked: Option<(HeadProof, VerifiedHead)>,
 }
 
 /// The lane's stream, once opened.
@@ -84,7 +88,7 @@ impl Inbound {
 
     pub(super) fn from_record(record: InboundRecord, runs: VecDeque<StagedRun>) -> Self {
         let staged = Staged::new(record.staged.clone(), runs);
-        Inbound { record, dirty: false, stopped: None, wished_ns: None, staged, session: None }
+        Inbound { record, dirty: false, stopped: None, wished_ns: None, staged, session: None, checked: None }
     }
 
     pub(super) fn peer(&self) -> &ShardId {
@@ -181,6 +185,10 @@ impl Inbound {
         if self.staged_bytes() > bytes_max {
             return Err(Refusal::Peer(format!("sent more than {bytes_max} bytes without a release")));
         }
+        let tombstones = self.staged.tombstones();
+        if tombstones > STAGED_TOMBSTONES_MAX + STAGED_TOMBSTONES_SLACK {
+            return Err(Refusal::Peer(format!("sent {tombstones} messages without a release that nobody can take")));
+        }
         self.dirty = true;
         self.staged.handle_data(&self.record.lane, bytes, journal)
     }
@@ -231,10 +239,15 @@ impl Inbound {
         Ok(Released { proof: release.head, end })
     }
 
-    /// Checks a head's signature, and that it is about this lane.
-    pub(super) fn verify_head(&self, head: HeadProof, trust: &TrustRoot) -> Result<VerifiedHead, Refusal> {
-        let head = head.verify::<Native>(trust, derive_public_key)?;
+    /// Checks a head's signature, unless it is the one that was checked last, and that it is about
+    /// this lane.
+    pub(super) fn verify_head(&mut self, proof: HeadProof, trust: &TrustRoot) -> Result<VerifiedHead, Refusal> {
+        if let Some((_, head)) = self.checked.as_ref().filter(|(checked, _)| *checked == proof) {
+            return Ok(head.clone());
+        }
+        let head = proof.clone().verify::<Native>(trust, derive_public_key)?;
         check_parties(&head, &self.record.lane)?;
+        self.checked = Some((proof, head.clone()));
         Ok(head)
     }
 
@@ -300,7 +313,8 @@ impl Inbound {
 
     /// Tells the source how much is durable here, unless more is staged than may be.
     pub(super) fn tell_staged(&mut self, bytes_max: u64, journal: &mut Journal) {
-        let (size, is_full) = (self.staged.size(), self.staged_bytes() > bytes_max);
+        let is_full = self.staged_bytes() > bytes_max || self.staged.tombstones() > STAGED_TOMBSTONES_MAX;
+        let size = self.staged.size();
         let Some(session) = self.session.as_mut().filter(|session| session.told < size && !is_full) else { return };
         session.told = size;
         if size > self.record.log.size() {

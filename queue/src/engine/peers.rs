@@ -165,7 +165,7 @@ impl<S: Store> Engine<S> {
     /// A head that came on a frozen lane: what it says to have received holds all the same. It isn't
     /// kept, so that one that says less may come later: that is no contradiction.
     pub(super) fn acknowledge(&mut self, peer: &ShardId, head: HeadProof) -> Result<(), Refusal> {
-        let (Some(inbound), Some(outbound)) = (self.inbound.get(peer), self.outbound.get(peer)) else {
+        let (Some(inbound), Some(outbound)) = (self.inbound.get_mut(peer), self.outbound.get(peer)) else {
             return Err(no_lane());
         };
         inbound.verify_head(head.clone(), &self.config.trust)?;

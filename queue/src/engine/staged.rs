@@ -20,6 +20,8 @@ pub(super) struct Staged {
     pub(super) record: StagedRecord,
     /// Closed runs, in order, up to where `open` begins.
     pub(super) runs: VecDeque<StagedRun>,
+    /// Tombstones in these runs.
+    tombstones: usize,
     /// The run that the open turn writes.
     open: Option<StagedRun>,
     /// The next message, as far as it has arrived on this connection.
@@ -37,12 +39,18 @@ enum Partial {
 
 impl Staged {
     pub(super) fn new(record: StagedRecord, runs: VecDeque<StagedRun>) -> Self {
-        Staged { record, runs, open: None, partial: Partial::Kept(Vec::new()) }
+        let tombstones = runs.iter().map(|run| run.tombstones.len()).sum();
+        Staged { record, runs, tombstones, open: None, partial: Partial::Kept(Vec::new()) }
     }
 
     /// Number of messages, with those that are verified.
     pub(super) fn size(&self) -> u64 {
         self.record.log.size()
+    }
+
+    /// How many of the staged messages will be settled without a delivery, whenever they are released.
+    pub(super) fn tombstones(&self) -> usize {
+        self.tombstones + self.open.as_ref().map_or(0, |run| run.tombstones.len())
     }
 
     /// Whether the last message has arrived only in part.
@@ -170,6 +178,7 @@ impl Staged {
     pub(super) fn close_run(&mut self, lane: &Lane, journal: &mut Journal) {
         let Some(mut run) = self.open.take() else { return };
         run.end = self.size();
+        self.tombstones += run.tombstones.len();
         journal.put(staged_key(lane, run.end), &run);
         journal.cut(lane);
         self.runs.push_back(run);
@@ -186,6 +195,7 @@ impl Staged {
         let count = self.runs.partition_point(|run| run.end <= size);
         debug_assert!(count == self.runs.len() || self.runs[count].first_nonce >= size, "a run crosses a mark");
         let runs: Vec<StagedRun> = self.runs.drain(..count).collect();
+        self.tombstones -= runs.iter().map(|run| run.tombstones.len()).sum::<usize>();
         runs.iter().for_each(|run| journal.delete(staged_key(lane, run.end)));
         runs
     }
@@ -194,6 +204,7 @@ impl Staged {
     pub(super) fn drop_all(&mut self, lane: &Lane, verified: &CompactRange, bytes: u64, journal: &mut Journal) {
         self.forget_partial();
         self.open = None;
+        self.tombstones = 0;
         for run in self.runs.drain(..) {
             journal.delete(staged_key(lane, run.end));
         }

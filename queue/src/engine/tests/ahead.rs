@@ -175,6 +175,16 @@ fn staging_has_a_bound_at_which_the_source_waits_and_loses_nothing() {
 }
 
 #[test]
+fn malformed_messages_are_staged_only_up_to_a_bound_because_they_are_remembered_in_memory() {
+    let mut world = World::new(CrashPlan::Prompt);
+    world.connect();
+    world.run();
+    let empty = SenderFrame::Data(vec![0; 60_000]);
+    let refused = (0..1_000).find_map(|_| sender_frame(&mut world, &empty).err()).expect("there is a bound");
+    assert!(refused.reason.contains("nobody can take"), "{refused}");
+}
+
+#[test]
 fn an_attested_message_above_the_limit_is_hashed_as_it_streams_and_becomes_a_tombstone() {
     let mut world = World::new(CrashPlan::Prompt);
     world.connect();
