@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// Far above what a busy machine needs; without it, a lost message would be waited for for ever.
-const TIME_LIMIT: Duration = Duration::from_secs(120);
+const TIME_LIMIT: Duration = Duration::from_secs(300);
 
 /// Pause before a node is asked again.
 const PAUSE: Duration = Duration::from_millis(50);
