@@ -302,6 +302,7 @@ impl<S: Store> Engine<S> {
             inbound.flush(&mut self.journal);
         }
         if let Some(turn) = self.journal.close() {
+            self.pump_fresh(&turn).inspect_err(|error| self.failure = Some(error.clone()))?;
             self.store.append(turn).inspect_err(|error| self.failure = Some(error.clone()))?;
         }
         self.pump().inspect_err(|error| self.failure = Some(error.clone()))?;

@@ -105,6 +105,22 @@ pub fn encode_frame<T: BorshSerialize>(frame: &T) -> Vec<u8> {
     [&length.to_le_bytes()[..], &body].concat()
 }
 
+/// The encoded frame of a [`SenderFrame::Data`], copying the bytes once.
+///
+/// # Panics
+/// If they are more than [`DATA_BYTES_MAX`].
+pub fn encode_data(bytes: &[u8]) -> Vec<u8> {
+    assert!(bytes.len() <= DATA_BYTES_MAX, "data of {} bytes", bytes.len());
+    let length = u32::try_from(bytes.len()).expect("at most DATA_BYTES_MAX, asserted above");
+    let body_length = length + 5;
+    let mut frame = Vec::with_capacity(FRAME_HEADER_BYTES + 5 + bytes.len());
+    frame.extend_from_slice(&body_length.to_le_bytes());
+    frame.push(DATA_VARIANT);
+    frame.extend_from_slice(&length.to_le_bytes());
+    frame.extend_from_slice(bytes);
+    frame
+}
+
 /// Reads the length that stands before a frame.
 ///
 /// # Errors

@@ -135,6 +135,21 @@ impl Stream {
 /// A message, and the bytes behind it.
 type Split<'a> = (&'a [u8], &'a [u8]);
 
+/// Divides the bytes of a stream behind at most `count_max` messages that fit `bytes_max`; one
+/// message is taken whatever its length. Gives the part, its number of messages, and the rest.
+pub fn split_stream(bytes: &[u8], bytes_max: usize, count_max: u64) -> (&[u8], u64, &[u8]) {
+    let (mut at, mut count) = (0, 0);
+    while let Ok(Some((message, _))) = split_message(&bytes[at..], count) {
+        let end = at + LENGTH_BYTES + message.len();
+        if count >= count_max || (count > 0 && end > bytes_max) {
+            break;
+        }
+        (at, count) = (end, count + 1);
+    }
+    let (part, rest) = bytes.split_at(at);
+    (part, count, rest)
+}
+
 /// The first message of `bytes` and what stands behind it; `None` if it isn't all there.
 ///
 /// # Errors
@@ -190,6 +205,9 @@ mod tests {
         assert_eq!(part(14, 9), (2, false));
         assert_eq!(part(19, 9), (3, true));
         assert_eq!(part(99, 2), (2, false));
+        assert_eq!(split_stream(all.bytes(), 14, 9), (&all.bytes()[..14], 2, &all.bytes()[14..]));
+        assert_eq!(split_stream(all.bytes(), 0, 9).1, 1);
+        assert_eq!(split_stream(all.bytes(), 99, 0).1, 0);
         let mut rest = all.clone();
         rest.skip(2);
         assert_eq!(rest, Stream::of(["c"]));

@@ -8,13 +8,13 @@ use super::refusal::Refusal;
 use super::settlement::{Note, NoteKind, Settlement};
 use super::tree::{LaneTree, prune_point};
 use crate::digest::{Hash, Native, empty_root, leaf};
-use crate::frame::{DATA_BYTES_MAX, Release, SenderFrame, encode_frame};
+use crate::frame::{DATA_BYTES_MAX, Release, SenderFrame, encode_data, encode_frame};
 use crate::heads::Head;
 use crate::ids::{Lane, ShardId};
 use crate::log::CompactRange;
 use crate::proof::HeadProof;
 use crate::store::{Store, StoreError};
-use crate::stream::{Stream, stream_bytes};
+use crate::stream::{Stream, split_stream, stream_bytes};
 use std::collections::VecDeque;
 
 /// Invariant: `record` is in the store or `dirty`.
@@ -262,16 +262,42 @@ impl Outbound {
             let end_max = [record.attested, record.sealed, record.log.size()].into_iter().find(|end| *end > sent);
             let Some(end_max) = end_max.filter(|_| session.in_flight_bytes() < flight_bytes_max) else { break };
             let batch = read_batch(store, &record.lane, sent, end_max)?;
-            let end = sent + batch.count();
-            for data in batch.bytes().chunks(DATA_BYTES_MAX) {
-                self.emit(&SenderFrame::Data(data.to_vec()), journal);
-            }
-            if let Some(session) = &mut self.session {
-                session.in_flight.push_back((end, batch.bytes().len()));
-                session.sent = end;
-            }
+            self.send(batch.bytes(), batch.count(), journal);
         }
         self.tell_head(store, journal)
+    }
+
+    /// As [`Outbound::pump`], of messages from `nonce` on that are about to be stored: what comes next
+    /// on the stream needn't be read back.
+    pub(super) fn pump_fresh<S: Store>(
+        &mut self,
+        flight_bytes_max: usize,
+        (mut nonce, mut bytes): (u64, &[u8]),
+        store: &S,
+        journal: &mut Journal,
+    ) -> Result<(), StoreError> {
+        while !bytes.is_empty() && self.record.frozen.is_none() {
+            self.mark_or_release(store, journal)?;
+            let may_send = |session: &&Session| session.sent == nonce && session.in_flight_bytes() < flight_bytes_max;
+            if self.session.as_ref().filter(may_send).is_none() {
+                break;
+            }
+            let end_max = if self.record.sealed > nonce { self.record.sealed } else { self.record.log.size() };
+            let (part, count, rest) = split_stream(bytes, BATCH_BYTES, end_max - nonce);
+            self.send(part, count, journal);
+            (nonce, bytes) = (nonce + count, rest);
+        }
+        Ok(())
+    }
+
+    fn send(&mut self, stream: &[u8], count: u64, journal: &mut Journal) {
+        let Some(session) = &mut self.session else { return };
+        session.sent += count;
+        session.in_flight.push_back((session.sent, stream.len()));
+        for data in stream.chunks(DATA_BYTES_MAX) {
+            let (peer, bytes) = (self.record.lane.destination.clone(), encode_data(data));
+            journal.emit(Output::Frame { peer, lane: Direction::Outbound, bytes });
+        }
     }
 
     /// Releases what was sent up to an attested size, and marks what was sent up to the sealed one.

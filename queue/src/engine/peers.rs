@@ -10,7 +10,7 @@ use super::{Engine, Now, PeerError};
 use crate::frame::{ReceiverFrame, Release, SenderFrame, data_bytes, decode_frame};
 use crate::ids::ShardId;
 use crate::proof::HeadProof;
-use crate::store::{Store, StoreError};
+use crate::store::{Appended, Store, StoreError, Turn};
 
 impl<S: Store> Engine<S> {
     /// A connection to the peer is up, and its transport key is the peer's. It replaces an older one.
@@ -74,6 +74,22 @@ impl<S: Store> Engine<S> {
         if let Some(inbound) = self.inbound.get_mut(peer) {
             inbound.open(&mut self.journal);
         }
+    }
+
+    /// Sends what can be sent of the messages of a turn that is about to be stored.
+    pub(super) fn pump_fresh(&mut self, turn: &Turn) -> Result<(), StoreError> {
+        if !self.is_live() {
+            return Ok(());
+        }
+        let flight_bytes_max = flight_bytes_max(self.connected.len());
+        for Appended { lane, first_nonce, messages } in &turn.messages {
+            let outbound = self.outbound.get_mut(&lane.destination).filter(|outbound| outbound.record.lane == *lane);
+            if let Some(outbound) = outbound {
+                let fresh = (*first_nonce, messages.bytes());
+                outbound.pump_fresh(flight_bytes_max, fresh, &self.store, &mut self.journal)?;
+            }
+        }
+        Ok(())
     }
 
     /// Sends what can be sent on every lane. What it reads has to be in the store.
