@@ -42,6 +42,20 @@ fn some_schedules_expire_messages_and_some_deliver_them_before_their_deadlines()
     assert!(expired > 20, "only {expired} messages expired: the deadlines are too long to show anything");
 }
 
+/// Schedules that once showed a mistake, of the world or of the engine.
+#[test]
+fn schedules_that_once_failed_do_not_fail_again() {
+    for seed in [3_718_568_512_601_290_857] {
+        let mut world = World::new(seed, &["alpha", "beta", "gamma"]);
+        for _ in 0..1500 {
+            world.step();
+        }
+        world.calm_down();
+        world.ask_for_all_outcomes();
+        world.assert_all_is_settled_alike_on_both_sides();
+    }
+}
+
 #[test]
 fn the_same_seed_tells_the_same_story() {
     let story = || {

@@ -126,7 +126,7 @@ impl World {
 
     /// Everybody is connected, everything works, until nothing is left to do.
     pub fn calm_down(&mut self) {
-        for _ in 0..6 {
+        for _ in 0..12 {
             self.mono_ns += 61 * S;
             for shard in self.names.clone() {
                 self.see_near(&shard);
