@@ -3,27 +3,31 @@
 //!
 //! Reads only, in one pass over each lane; memory doesn't grow with what is read.
 
+mod callers;
 mod inbox;
 mod lane;
 mod parties;
+mod rows;
+mod settled;
+mod settlement;
 mod staged;
 
 use super::records::{
     ATTESTOR, AttestorRecord, BLOCK_TIME, HOME, HomeRecord, INBOUND, INBOX_SIZE, InboundRecord, OUTBOUND,
-    OutboundRecord, decode_record, evidence_prefix, inbound_key, outbound_key, read_record,
+    OutboundRecord, SettlementRecord, decode_record, evidence_prefix, inbound_key, outbound_key, read_record,
 };
-use super::{STORE_FORMAT, tree::prune_point};
+use super::settlement::Settlement;
+use super::{STORE_FORMAT, outbound::Outbound, tree::prune_point};
 use crate::ids::{Lane, ShardId};
 use crate::log::CompactRange;
 use crate::salt::SaltSecret;
-use crate::store::{KeyValue, Store, StoreError};
+use crate::store::{Store, StoreError};
 use crate::trust::TrustRoot;
 use lane::{Expected, Walk};
+use rows::{Rows, number};
 use serde::Serialize;
+use settled::{Received, Sent, Side};
 use std::collections::BTreeMap;
-
-/// Rows that are read at once.
-const PAGE_ROWS: usize = 256;
 
 /// What an audit holds a store against.
 #[derive(Debug, Clone, Copy)]
@@ -90,14 +94,20 @@ pub fn audit<S: Store>(store: &S, expectation: &Expectation<'_>, progress: &mut 
     let attestor = audit.take("record attestor", Audit::attestor).unwrap_or_default();
     let outbound = audit.take("records outbound/", Audit::outbound).unwrap_or_default();
     let inbound = audit.take("records inbound/", Audit::inbound).unwrap_or_default();
+    let settlements = audit.take("records settlement/", |audit| audit.settlements(&outbound)).unwrap_or_default();
     let expected = audit.expected(&attestor, &outbound, &inbound);
-    audit.walk_all(&outbound, &inbound, expected, progress);
+    audit.settled_all(&outbound, &inbound, &settlements);
+    audit.walk_all(&outbound, &inbound, &settlements, expected, progress);
     audit.take("inbox", |audit| inbox::check(audit, &inbound));
+    audit.take("records key/", |audit| audit.keys(&outbound, &settlements));
+    audit.take("records feed/", Audit::feeds);
+    audit.take("record spent", Audit::spent);
     audit.report
 }
 
 type Outbounds = BTreeMap<ShardId, OutboundRecord>;
 type Inbounds = BTreeMap<ShardId, InboundRecord>;
+type Settlements = BTreeMap<ShardId, SettlementRecord>;
 
 struct Audit<'a, S> {
     store: &'a S,
@@ -201,6 +211,7 @@ impl<S: Store> Audit<'_, S> {
         &mut self,
         outbound: &Outbounds,
         inbound: &Inbounds,
+        settlements: &Settlements,
         mut expected: BTreeMap<Lane, Vec<Expected>>,
         progress: &mut dyn FnMut(u64),
     ) {
@@ -209,17 +220,26 @@ impl<S: Store> Audit<'_, S> {
             expected.push(Expected::whole(log, bytes, "the lane's record"));
             expected
         };
+        let opened = |peer: &ShardId| {
+            let settlement = settlements.get(peer).cloned().unwrap_or_default();
+            outbound.get(peer).map(|record| Outbound::from_record(record.clone(), Settlement::from_record(settlement)))
+        };
         let mut walks = Vec::new();
-        for OutboundRecord { lane, log, bytes, acknowledged, .. } in outbound.values() {
-            let kept_from = prune_point((*acknowledged).min(log.size()));
-            walks.push(Walk::new(self.store, lane, log.size(), kept_from, claims(lane, log, *bytes)));
+        for (peer, OutboundRecord { lane, log, bytes, acknowledged, .. }) in outbound {
+            let pruned = settlements.get(peer).map_or(0, |record| record.pruned);
+            let kept_from = prune_point(pruned.min(*acknowledged).min(log.size()));
+            let newest = inbound.get(peer).and_then(|back| back.head.as_ref());
+            let side = opened(peer).map_or(Side::Alone, |outbound| Side::Sent(Sent::new(self.store, outbound, newest)));
+            walks.push(Walk::new(self.store, lane, log.size(), kept_from, claims(lane, log, *bytes), side));
         }
-        for InboundRecord { lane, log, bytes, staged, .. } in inbound.values() {
+        for (peer, InboundRecord { lane, log, bytes, staged, .. }) in inbound {
             let mut expected = claims(lane, log, *bytes);
             expected.push(Expected::whole(&staged.log, staged.bytes, "the record of what is staged"));
             expected.extend(staged.marks.iter().map(|mark| Expected::whole(&mark.log, mark.bytes, "a staged mark")));
             let size = staged.log.size().max(log.size());
-            walks.push(Walk::new(self.store, lane, size, 0, expected));
+            let received = |outbound| Side::Received(Received::new(self.store, lane, log.size(), outbound));
+            let side = opened(peer).map_or(Side::Alone, received);
+            walks.push(Walk::new(self.store, lane, size, 0, expected, side));
         }
         for walk in walks {
             let (audited, findings) = walk.run(progress);
@@ -236,32 +256,6 @@ impl<S: Store> Audit<'_, S> {
 /// What a store says is wrong, without what to do about it.
 fn reason((StoreError::Medium(reason) | StoreError::Damaged(reason)): StoreError) -> String {
     reason
-}
-
-/// The rows under a prefix, read in pages.
-struct Rows<'a, S> {
-    store: &'a S,
-    prefix: &'a [u8],
-    from: Vec<u8>,
-    page: std::vec::IntoIter<KeyValue>,
-}
-
-impl<'a, S: Store> Rows<'a, S> {
-    fn new(store: &'a S, prefix: &'a [u8]) -> Self {
-        Rows { store, prefix, from: prefix.to_vec(), page: Vec::new().into_iter() }
-    }
-
-    fn next(&mut self) -> Result<Option<KeyValue>, StoreError> {
-        if let Some(row) = self.page.next() {
-            return Ok(Some(row));
-        }
-        let page = self.store.scan(self.prefix, &self.from, PAGE_ROWS)?;
-        if let Some((last, _)) = page.last() {
-            self.from = [last.as_slice(), &[0]].concat();
-        }
-        self.page = page.into_iter();
-        Ok(self.page.next())
-    }
 }
 
 /// The heights of the newest attested checkpoint and of a sealed one that waits for its signature,

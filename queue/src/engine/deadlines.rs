@@ -34,7 +34,7 @@ impl Deadlines {
         deadline_ns.map_or(Deadlines::NONE, |ns| Deadlines { min_ns: ns, max_ns: ns })
     }
 
-    fn join(self, other: Deadlines) -> Self {
+    pub(super) fn join(self, other: Deadlines) -> Self {
         Deadlines { min_ns: self.min_ns.min(other.min_ns), max_ns: self.max_ns.max(other.max_ns) }
     }
 }
@@ -56,7 +56,7 @@ pub(super) struct LaneNotes {
     /// Whether a message of the lane ever had a deadline.
     pub(super) has_deadlines: bool,
     /// Deadlines below each peak of the log, by the peak's level; what is missing has none.
-    peaks: Vec<Deadlines>,
+    pub(super) peaks: Vec<Deadlines>,
     /// The same of the subtrees that the newest message completed.
     #[borsh(skip)]
     completed: Vec<Deadlines>,

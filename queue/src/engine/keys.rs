@@ -154,7 +154,7 @@ fn time_key(time_ns: u64, key: &IdempotencyKey) -> Vec<u8> {
     [KEY_TIME, &time_ns.to_be_bytes(), key.as_str().as_bytes()].concat()
 }
 
-fn split_time_key(row: &[u8]) -> Result<(u64, &[u8]), StoreError> {
+pub(super) fn split_time_key(row: &[u8]) -> Result<(u64, &[u8]), StoreError> {
     let parts = row.strip_prefix(KEY_TIME).and_then(|rest| rest.split_first_chunk());
     let (time, key) = parts.ok_or_else(|| StoreError::Damaged("an idempotency key has no time".to_owned()))?;
     Ok((u64::from_be_bytes(*time), key))

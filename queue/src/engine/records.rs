@@ -44,6 +44,8 @@ pub(super) const OUTBOUND: &[u8] = b"outbound/";
 pub(super) const EVIDENCE: &[u8] = b"evidence/";
 /// Prefix of [`InboundRecord`]s.
 pub(super) const INBOUND: &[u8] = b"inbound/";
+/// Prefix of [`SettlementRecord`]s.
+pub(super) const SETTLEMENT: &[u8] = b"settlement/";
 /// Key of [`SpentRecord`].
 pub(super) const SPENT: &[u8] = b"spent";
 /// Prefix of [`KeyRecord`]s.
@@ -313,13 +315,13 @@ pub(super) fn staged_prefix(lane: &Lane) -> Vec<u8> {
 }
 
 /// Key of what shows that a peer says to have run a request that it attested to be expired: the
-/// nonce of the result, and the head.
-pub(super) fn expiry_evidence_key(lane: &Lane, request_nonce: u64) -> Vec<u8> {
-    numbered(b"expiry-evidence/", lane, Some(request_nonce))
+/// nonce of the result, and the head; without a nonce, what the keys of the lane begin with.
+pub(super) fn expiry_evidence_key(lane: &Lane, request_nonce: impl Into<Option<u64>>) -> Vec<u8> {
+    numbered(b"expiry-evidence/", lane, request_nonce.into())
 }
 
 pub(super) fn settlement_key(peer: &ShardId) -> Vec<u8> {
-    [&b"settlement/"[..], peer.as_str().as_bytes()].concat()
+    [SETTLEMENT, peer.as_str().as_bytes()].concat()
 }
 
 /// Key of the [`OutcomeRecord`] of a request; without a nonce, what the keys of the lane begin with.

@@ -1,8 +1,10 @@
 //! One lane: its messages hashed again, its stored nodes and all sizes and roots that records
 //! claim compared with the result.
 
+use super::settled::Side;
 use super::{AuditedLane, Finding, Rows, reason};
 use crate::digest::{Hash, Native, node};
+use crate::engine::deadlines::{Deadlines, NodeNotes};
 use crate::engine::records::{NodeRecord, STORED_LEVEL_MIN, decode_record, nodes_key, nodes_prefix};
 use crate::engine::tree::LaneTree;
 use crate::ids::Lane;
@@ -42,6 +44,7 @@ pub(super) struct Walk<'a, S> {
     kept_from: u64,
     /// Sorted by size.
     expected: Vec<Expected>,
+    side: Side<'a, S>,
     audited: AuditedLane,
     findings: Vec<Finding>,
 }
@@ -49,7 +52,14 @@ pub(super) struct Walk<'a, S> {
 impl<'a, S: Store> Walk<'a, S> {
     /// Of the lane of `size` messages whose bytes are kept from `kept_from` on, which is a multiple
     /// of 64.
-    pub(super) fn new(store: &'a S, lane: &'a Lane, size: u64, kept_from: u64, mut expected: Vec<Expected>) -> Self {
+    pub(super) fn new(
+        store: &'a S,
+        lane: &'a Lane,
+        size: u64,
+        kept_from: u64,
+        mut expected: Vec<Expected>,
+        side: Side<'a, S>,
+    ) -> Self {
         expected.sort_by_key(|expected| expected.size);
         let audited = AuditedLane {
             source: lane.source.clone(),
@@ -60,7 +70,7 @@ impl<'a, S: Store> Walk<'a, S> {
             bytes: 0,
             nodes: 0,
         };
-        Walk { store, lane, size, kept_from, expected, audited, findings: Vec::new() }
+        Walk { store, lane, size, kept_from, expected, side, audited, findings: Vec::new() }
     }
 
     /// Reads everything. What can't be read ends it, with a finding.
@@ -115,11 +125,24 @@ impl<'a, S: Store> Walk<'a, S> {
             if peaks.last().is_some_and(|before| before.bytes_end > found.bytes_end) {
                 self.find(format!("the bytes up to tree node {} fall to {}", id.index, found.bytes_end));
             }
+            let NodeNotes { result_bytes_end, deadlines } = found.notes;
+            let before = peaks.last().map_or(0, |before| before.notes.result_bytes_end);
+            if !(before..=found.bytes_end).contains(&result_bytes_end) {
+                self.find(format!("the bytes of results up to tree node {} are {result_bytes_end}", id.index));
+            }
+            if deadlines != Deadlines::NONE && deadlines.min_ns > deadlines.max_ns {
+                self.find(format!("the deadlines below tree node {} end before they begin", id.index));
+            }
             return;
         }
         let right = peaks.pop().expect("a parent is expected behind its two children");
         let left = peaks.pop().expect("a parent is expected behind its two children");
-        if (found.hash, found.bytes_end) != (node::<Native>(&left.hash, &right.hash), right.bytes_end) {
+        let notes = NodeNotes {
+            result_bytes_end: right.notes.result_bytes_end,
+            deadlines: left.notes.deadlines.join(right.notes.deadlines),
+        };
+        let expected = (node::<Native>(&left.hash, &right.hash), right.bytes_end, notes);
+        if (found.hash, found.bytes_end, found.notes) != expected {
             self.find(format!("the tree node {} at level {} is not made of its children", id.index, id.level));
         }
     }
@@ -135,6 +158,7 @@ impl<'a, S: Store> Walk<'a, S> {
         let below = below.map(|index| self.stored(NodeId { level: STORED_LEVEL_MIN, index })).transpose()?;
         let mut bytes = below.map_or(0, |node| node.bytes_end);
         self.compare(&log, bytes);
+        self.side.begin(self.kept_from, |id| LaneTree { store: self.store, lane: self.lane }.stored(id))?;
         while log.size() < self.size {
             let messages = self.store.read(self.lane, log.size(), READ_BYTES)?;
             if messages.is_empty() {
@@ -153,6 +177,9 @@ impl<'a, S: Store> Walk<'a, S> {
             progress(bytes - bytes_before);
         }
         self.audited.messages = log.size() - self.kept_from;
+        if let Some(reason) = self.side.end() {
+            self.find(reason);
+        }
         if !self.store.read(self.lane, self.size, 0)?.is_empty() {
             self.find(format!("there are messages behind its end at {}", self.size));
         }
@@ -160,6 +187,9 @@ impl<'a, S: Store> Walk<'a, S> {
     }
 
     fn append(&mut self, log: &mut CompactRange, message: &[u8], bytes_end: u64) -> Result<(), StoreError> {
+        if let Some(reason) = self.side.note(log.size(), message)? {
+            self.find(reason);
+        }
         let mut completed = Vec::new();
         let leaf = LaneTree { store: self.store, lane: self.lane }.leaf(log.size(), message)?;
         log.append_leaf::<Native>(leaf, |id, hash| {
@@ -169,7 +199,7 @@ impl<'a, S: Store> Walk<'a, S> {
         });
         for (id, hash) in completed {
             let found = self.stored(id)?;
-            if (found.hash, found.bytes_end) != (hash, bytes_end) {
+            if (found.hash, found.bytes_end, found.notes) != (hash, bytes_end, self.side.of_completed(id.level)) {
                 self.find(format!("the tree node {} at level {} is not that of its messages", id.index, id.level));
             }
         }

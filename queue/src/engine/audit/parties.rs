@@ -98,6 +98,10 @@ impl<S: Store> Audit<'_, S> {
             // Of a larger one the rest is missing here: it was compared when it was released.
             claim_root(expected, &back.lane, size, head.sent_root, "the source's attested head");
         }
+        if out.frozen.is_some() {
+            // It may be frozen for what this head says of it.
+            return;
+        }
         if head.received_size > out.acknowledged {
             let (found, known) = (head.received_size, out.acknowledged);
             self.find(&place, format!("the source's head acknowledges {found} messages, the record of them {known}"));
@@ -116,7 +120,7 @@ impl<S: Store> Audit<'_, S> {
     }
 
     /// The signature over a head, and that it is about the lane.
-    fn head(&mut self, place: &str, proof: &HeadProof, lane: &Lane) {
+    pub(super) fn head(&mut self, place: &str, proof: &HeadProof, lane: &Lane) {
         let verified = match proof.clone().verify::<Native>(self.expectation.trust, derive_public_key) {
             Ok(verified) => verified,
             Err(error) => return self.find(place, format!("its attested head proves nothing: {error}")),

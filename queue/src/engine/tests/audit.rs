@@ -1,14 +1,19 @@
 //! The audit finds what was changed behind the engine's back, wherever it is.
 
+mod settled;
+
 use super::super::deadlines::{Deadlines, NodeNotes};
-use super::super::records::{INBOX, NodeRecord, nodes_key, nodes_prefix};
+use super::super::records::{INBOX, InboxRecord, NodeRecord, nodes_key, nodes_prefix};
 use super::*;
+use crate::codec;
 use crate::store::{Appended, MemoryStore, Turn};
 use crate::stream::Stream;
+use std::ops::Range;
 
 /// Traffic both ways beyond two stored levels, pruned in part, with a checkpoint pending at alpha.
 fn worn_world() -> World {
-    let mut world = World::new(CrashPlan::Prompt);
+    let settling = Settling { retention_bytes_max: 0, ..Settling::default() };
+    let mut world = World::with(CrashPlan::Prompt, u64::MAX, settling, None);
     world.connect();
     for round in 0..6 {
         for number in 0..35 {
@@ -25,7 +30,7 @@ fn worn_world() -> World {
     world
 }
 
-fn audited(world: &World, shard: &str, store: &MemoryStore) -> AuditReport {
+pub(super) fn audited(world: &World, shard: &str, store: &MemoryStore) -> AuditReport {
     let config = world.config(shard);
     let expectation = Expectation { shard: &config.shard, trust: &config.trust, salts: Some(&config.salt_secret) };
     audit(store, &expectation, &mut |_| {})
@@ -51,53 +56,72 @@ fn a_store_that_was_never_touched_is_sound_and_its_lanes_are_counted() {
     assert!(report.pending_height.is_some() && report.attested_height.is_some());
 }
 
-#[test]
-fn a_flipped_bit_in_any_record_is_found() {
-    let world = worn_world();
-    for shard in ["alpha", "beta"] {
-        let store = world.copy(shard);
-        for (key, value) in store.scan(b"", b"", usize::MAX).unwrap() {
-            // Nothing but the clock said what time it was; the turn of a run of the inbox only has to
-            // rise; where messages are pruned, bytes are counted at pairs of nodes only. The store's
-            // own checksum covers them all.
-            let lane = &world.engine(shard).outbound.values().next().unwrap().record.lane;
-            let nodes = nodes_prefix(lane);
-            let leftmost = [&6u32.to_le_bytes()[..], &0u64.to_le_bytes()].concat();
-            let unchecked = match &key {
-                key if key == BLOCK_TIME => 0..8,
-                key if key == ATTESTOR_KEY && shard == "alpha" => {
-                    let time = world.engine(shard).attestor.pending().unwrap().time_ns.to_le_bytes();
-                    let at = value.windows(8).rposition(|bytes| bytes == time).unwrap();
-                    at..at + 8
-                }
-                // No head of this checkpoint says something new, so none was kept with its signature:
-                // at its next start the node compares it with the contract's tip.
-                key if key == ATTESTOR_KEY => 0..value.len(),
-                key if key.starts_with(&nodes) && value[4..16] == leftmost => 48..56,
-                key if key.starts_with(INBOX) => value.len() - 12..value.len() - 4,
-                _ => 0..0,
-            };
-            for at in (0..value.len()).filter(|at| !unchecked.contains(at)) {
-                let mut flipped = value.clone();
-                flipped[at] ^= 0x20;
-                let store = changed(&store, Turn { puts: vec![(key.clone(), flipped)], ..Turn::default() });
-                let report = audited(&world, shard, &store);
-                let name = String::from_utf8_lossy(&key);
-                assert_ne!(report.findings, [], "{shard}: byte {at} of {} of {name}", value.len());
-            }
+/// Every byte of every record is changed, but for those that nothing else tells of.
+fn flip_each(world: &World, shard: &str, unchecked: impl Fn(&[u8], &[u8]) -> Range<usize>) {
+    let store = world.copy(shard);
+    for (key, value) in store.scan(b"", b"", usize::MAX).unwrap() {
+        let unchecked = unchecked(&key, &value);
+        for at in (0..value.len()).filter(|at| !unchecked.contains(at)) {
+            let mut flipped = value.clone();
+            flipped[at] ^= 0x20;
+            let store = changed(&store, Turn { puts: vec![(key.clone(), flipped)], ..Turn::default() });
+            let report = audited(world, shard, &store);
+            let name = String::from_utf8_lossy(&key);
+            assert_ne!(report.findings, [], "{shard}: byte {at} of {} of {name}", value.len());
         }
     }
 }
 
+/// Every record is taken away, but for those that nothing else tells of.
+fn delete_each(world: &World, shard: &str, is_unchecked: impl Fn(&[u8]) -> bool) {
+    let store = world.copy(shard);
+    for (key, _) in store.scan(b"", b"", usize::MAX).unwrap().into_iter().filter(|(key, _)| !is_unchecked(key)) {
+        let store = changed(&store, Turn { deletes: vec![key.clone()], ..Turn::default() });
+        let report = audited(world, shard, &store);
+        assert_ne!(report.findings, [], "{shard}: {}", String::from_utf8_lossy(&key));
+    }
+}
+
+#[test]
+fn a_flipped_bit_in_any_record_is_found() {
+    let world = worn_world();
+    for shard in ["alpha", "beta"] {
+        let lane = &world.engine(shard).outbound.values().next().unwrap().record.lane;
+        let nodes = nodes_prefix(lane);
+        let leftmost = [&6u32.to_le_bytes()[..], &0u64.to_le_bytes()].concat();
+        // Nothing but the clock said what time it was; the turn of a run of the inbox only has to
+        // rise; where messages are pruned, bytes are counted at pairs of nodes only. The store's own
+        // checksum covers them all.
+        flip_each(&world, shard, |key, value| match key {
+            key if key == BLOCK_TIME => 0..8,
+            key if key == ATTESTOR_KEY && shard == "alpha" => pending_time(&world, value),
+            // No head of this checkpoint says something new, so none was kept with its signature:
+            // at its next start the node compares it with the contract's tip.
+            key if key == ATTESTOR_KEY => 0..value.len(),
+            key if key.starts_with(&nodes) && value[4..16] == leftmost => 48..56,
+            key if key.starts_with(INBOX) => turn_of_run(value),
+            _ => 0..0,
+        });
+    }
+}
+
+/// Where the attestor's record has the time of alpha's pending checkpoint.
+fn pending_time(world: &World, value: &[u8]) -> Range<usize> {
+    let time = world.engine("alpha").attestor.pending().unwrap().time_ns.to_le_bytes();
+    let at = value.windows(8).rposition(|bytes| bytes == time).unwrap();
+    at..at + 8
+}
+
+/// Where a run of the inbox has its turn.
+fn turn_of_run(value: &[u8]) -> Range<usize> {
+    let tombstones = codec::decode::<InboxRecord>("inbox", value, value.len()).unwrap().tombstones;
+    let end = value.len() - codec::encode(&tombstones).len();
+    end - 8..end
+}
+
 #[test]
 fn a_missing_record_is_found() {
-    let world = worn_world();
-    let store = world.copy("alpha");
-    for (key, _) in store.scan(b"", b"", usize::MAX).unwrap().into_iter().filter(|(key, _)| key != BLOCK_TIME) {
-        let store = changed(&store, Turn { deletes: vec![key.clone()], ..Turn::default() });
-        let report = audited(&world, "alpha", &store);
-        assert_ne!(report.findings, [], "{}", String::from_utf8_lossy(&key));
-    }
+    delete_each(&worn_world(), "alpha", |key| key == BLOCK_TIME);
 }
 
 #[test]
@@ -160,7 +184,7 @@ fn a_tree_node_too_many_is_found() {
     let lane = world.engine("alpha").outbound[&name("beta")].record.lane.clone();
     let notes = NodeNotes { result_bytes_end: 0, deadlines: Deadlines::NONE };
     let node = NodeRecord { level: 6, index: 3, hash: Hash([7; 32]), bytes_end: u64::MAX, notes };
-    let (key, value) = (nodes_key(&lane, node.completed()), crate::codec::encode(&vec![node]));
+    let (key, value) = (nodes_key(&lane, node.completed()), codec::encode(&vec![node]));
     let store = changed(&store, Turn { puts: vec![(key, value)], ..Turn::default() });
     let findings = audited(&world, "alpha", &store).findings;
     assert!(findings.iter().any(|found| found.reason.contains("tree node")), "{findings:?}");

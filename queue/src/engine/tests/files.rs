@@ -458,6 +458,7 @@ fn an_attested_receipt_of_another_history_is_proved_with_this_shards_own_head() 
     assert!(world.engine("alpha").status().outbound[0].frozen.is_some());
     let verified = evidence.clone().verify::<Native>(&trust(), derive_public_key).unwrap();
     assert!(verified.proven.unwrap().contains("never to have sent"));
+    assert_eq!(super::audit::audited(&world, "alpha", &world.copy("alpha")).findings, []);
     let mut forged = evidence;
     let crate::evidence::Contradiction::Received { log, .. } = &mut forged.contradiction else { panic!("{forged:?}") };
     log.root = Hash([6; 32]);

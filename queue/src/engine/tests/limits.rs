@@ -5,7 +5,7 @@ use super::world::{S, World, name};
 use crate::message::{Action, Call, Tombstone};
 use crate::store::CrashPlan;
 
-fn call(from: &str, to: &str) -> Enqueue {
+pub(super) fn call(from: &str, to: &str) -> Enqueue {
     let action = Action::FunctionCall { method: "run".to_owned(), args: vec![], gas: 1, deposit_yocto: 0 };
     let refund_to = format!("ann.{from}").parse().unwrap();
     let body = Body::Call(Call { refund_to, actions: vec![action], promise_results: vec![] });

@@ -140,6 +140,7 @@ fn a_crash_at_any_step_settles_each_message_once_and_alike_on_both_sides() {
             }
             let unexpected = answers.iter().filter(|(_, entry)| *entry == Err(Tombstone::UnexpectedResult)).count();
             assert_eq!(unexpected, expired, "step {step}: {from} has a tombstone too few or too many");
+            assert_eq!(super::audit::audited(&world, from, &world.copy(from)).findings, [], "step {step}: {from}");
         }
     }
 }
