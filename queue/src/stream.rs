@@ -101,6 +101,15 @@ impl Stream {
         self.count = self.count.saturating_sub(count);
     }
 
+    /// Takes all away but the first messages: at most `count_max` that fit `bytes_max`, but one
+    /// whatever its length.
+    pub fn shorten(&mut self, bytes_max: usize, count_max: u64) {
+        let (part, count, _) = split_stream(&self.bytes, bytes_max, count_max);
+        let length = part.len();
+        self.bytes.truncate(length);
+        self.count = count;
+    }
+
     /// The messages, in order.
     pub fn messages(&self) -> impl Iterator<Item = &[u8]> {
         let mut rest = &self.bytes[..];

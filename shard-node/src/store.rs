@@ -212,20 +212,23 @@ impl DiskStore {
     }
 
     fn read_messages(&self, lane: &Lane, from: u64, bytes_max: usize) -> Result<Stream, StoreError> {
-        let mut expected = from;
-        let mut found = Stream::default();
-        for (first_nonce, place) in self.runs(lane, from, bytes_max)? {
-            let bytes = self.log.read_run(lane, first_nonce, &place)?;
-            let mut run = Stream::parse(bytes).map_err(|error| damaged(lane, &error.to_string()))?;
-            if first_nonce > expected || run.count() != u64::from(place.count) {
-                return Err(damaged(lane, &format!("has no message {expected}")));
+        let runs = self.runs(lane, from, bytes_max)?;
+        let Some((begin, _)) = runs.first().copied() else { return Ok(Stream::default()) };
+        let mut bytes = Vec::with_capacity(runs.iter().map(|(_, place)| log::to_usize(u64::from(place.bytes))).sum());
+        let mut end = begin.min(from);
+        for (first_nonce, place) in runs {
+            if first_nonce > end.max(from) {
+                return Err(damaged(lane, &format!("has no message {}", end.max(from))));
             }
-            run.skip(expected - first_nonce);
-            expected += run.count();
-            if !found.append_within(&run, bytes_max, u64::MAX) {
-                break;
-            }
+            self.log.read_run(lane, first_nonce, &place, &mut bytes)?;
+            end = first_nonce + u64::from(place.count);
         }
+        let mut found = Stream::parse(bytes).map_err(|error| damaged(lane, &error.to_string()))?;
+        if begin + found.count() != end {
+            return Err(damaged(lane, &format!("has {} messages from {begin} on, not up to {end}", found.count())));
+        }
+        found.skip(from - begin);
+        found.shorten(bytes_max, u64::MAX);
         Ok(found)
     }
 

@@ -369,17 +369,15 @@ pub(super) struct Held {
 
 /// Reads the lane's stream from message `begin` up to about [`BATCH_BYTES`], at most to `end_max`.
 fn read_batch<S: Store>(store: &S, lane: &Lane, begin: u64, end_max: u64) -> Result<Stream, StoreError> {
-    let read = store.read(lane, begin, BATCH_BYTES)?;
-    if read.is_empty() {
+    let mut batch = store.read(lane, begin, BATCH_BYTES)?;
+    if batch.is_empty() {
         return Err(StoreError::Damaged(format!("{lane} lacks message {begin}")));
     }
     // Proofs for a whole number of stored subtrees need no message to be read again.
-    let end = (begin + read.count()).min(end_max);
+    let end = (begin + batch.count()).min(end_max);
     let end = if end < end_max && prune_point(end) > begin { prune_point(end) } else { end };
-    if begin + read.count() == end {
-        return Ok(read);
+    if begin + batch.count() > end {
+        batch.shorten(usize::MAX, end - begin);
     }
-    let mut batch = Stream::with_capacity(read.bytes().len());
-    batch.append_within(&read, usize::MAX, end - begin);
     Ok(batch)
 }

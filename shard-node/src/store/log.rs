@@ -217,11 +217,17 @@ impl Log {
         files
     }
 
-    /// The bytes of the run at `place`, checked.
+    /// Appends the bytes of the run at `place`, checked, to `bytes`.
     ///
     /// # Errors
     /// [`StoreError`].
-    pub(super) fn read_run(&self, lane: &Lane, first_nonce: u64, place: &RunPlace) -> Result<Vec<u8>, StoreError> {
+    pub(super) fn read_run(
+        &self,
+        lane: &Lane,
+        first_nonce: u64,
+        place: &RunPlace,
+        bytes: &mut Vec<u8>,
+    ) -> Result<(), StoreError> {
         let file = self.open_segment(place.segment)?;
         let damaged = |reason: &str| {
             StoreError::Damaged(format!(
@@ -233,12 +239,14 @@ impl Log {
         if place.offset.checked_add(u64::from(place.bytes)).is_none_or(|end| end > length) {
             return Err(damaged("lie behind the segment's end"));
         }
-        let mut bytes = vec![0; to_usize(u64::from(place.bytes))];
-        file.read(&mut bytes, place.offset).map_err(|error| unreadable(place.segment, &error))?;
-        if Run::checksum(self.seed, lane, first_nonce, place.count, &bytes) != place.crc {
+        let begin = bytes.len();
+        bytes.resize(begin + to_usize(u64::from(place.bytes)), 0);
+        let bytes = &mut bytes[begin..];
+        file.read(bytes, place.offset).map_err(|error| unreadable(place.segment, &error))?;
+        if Run::checksum(self.seed, lane, first_nonce, place.count, bytes) != place.crc {
             return Err(damaged("don't match their checksum"));
         }
-        Ok(bytes)
+        Ok(())
     }
 
     /// Header and body of the record at `offset` of an older segment.

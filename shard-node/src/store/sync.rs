@@ -8,6 +8,7 @@ use super::keeper::Keeper;
 use super::log::Position;
 use super::medium;
 use queue::store::{StoreError, TurnId};
+use std::collections::VecDeque;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::thread::JoinHandle;
 
@@ -31,6 +32,9 @@ pub(super) struct Durable {
     pub(super) turn: TurnId,
     pub(super) number: u64,
 }
+
+/// Finished segments that the system keeps in memory: what is sent is mostly read from them.
+const CACHED_SEGMENTS: usize = 4;
 
 /// Hands records to the sync thread, and knows what is durable.
 pub(super) struct Syncer {
@@ -128,6 +132,7 @@ impl Drop for Syncer {
 }
 
 fn run(shared: &Shared, index: &Index, mut keeper: Keeper, notify: &Notify) {
+    let mut finished = VecDeque::new();
     loop {
         let records = {
             let mut state =
@@ -137,7 +142,7 @@ fn run(shared: &Shared, index: &Index, mut keeper: Keeper, notify: &Notify) {
             }
             std::mem::take(&mut state.waiting)
         };
-        let result = make_durable(shared, index, records, notify).and_then(|bytes| keeper.note(bytes));
+        let result = make_durable(shared, index, records, &mut finished, notify).and_then(|bytes| keeper.note(bytes));
         if let Err(error) = result {
             tracing::error!(%error, "the store stops");
             shared.update(|state| {
@@ -150,16 +155,23 @@ fn run(shared: &Shared, index: &Index, mut keeper: Keeper, notify: &Notify) {
 }
 
 /// Syncs records, says so, and applies them to the index; returns their length in bytes.
-fn make_durable(shared: &Shared, index: &Index, records: Vec<Waiting>, notify: &Notify) -> Result<u64, StoreError> {
+fn make_durable(
+    shared: &Shared,
+    index: &Index,
+    records: Vec<Waiting>,
+    finished: &mut VecDeque<Arc<dyn OpenFile>>,
+    notify: &Notify,
+) -> Result<u64, StoreError> {
     let mut files: Vec<&Arc<dyn OpenFile>> = records.iter().flat_map(|record| &record.files).collect();
     files.dedup_by(|one, other| Arc::ptr_eq(one, other));
     for file in &files {
         file.sync().map_err(|error| medium("syncing the log failed", &error))?;
     }
-    if let Some((_, finished)) = files.split_last() {
-        for file in finished {
-            file.forget().map_err(|error| medium("a segment can't be left to the disk", &error))?;
-        }
+    finished.extend(files.iter().take(files.len().saturating_sub(1)).map(|file| Arc::clone(file)));
+    while finished.len() > CACHED_SEGMENTS
+        && let Some(file) = finished.pop_front()
+    {
+        file.forget().map_err(|error| medium("a segment can't be left to the disk", &error))?;
     }
     let Some(position) = records.last().map(|record| record.position) else { return Ok(0) };
     shared.update(|state| state.durable = Durable { turn: position.turn, number: position.number });
