@@ -326,6 +326,17 @@ impl<S: Store> Engine<S> {
         self.journal.durable()
     }
 
+    /// The newest turn that was handed to the store: what the engine tells is true once it is durable.
+    pub fn committed(&self) -> TurnId {
+        self.journal.committed()
+    }
+
+    /// The time that a block made now would have, in nanoseconds since the Unix epoch; `None` before a
+    /// final NEAR block was seen.
+    pub fn time_ns(&self, now: Now) -> Option<u64> {
+        self.clock.time_ns(now)
+    }
+
     /// The next thing to do. Nothing comes before all that it depends on is durable.
     pub fn poll_output(&mut self) -> Option<Output> {
         if self.failure.is_some() { None } else { self.journal.poll_output() }

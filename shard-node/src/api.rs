@@ -131,6 +131,7 @@ fn router(state: ApiState, token: &str) -> Router {
         .route("/v1/inbox", get(inbox::read))
         .route("/v1/status", get(status::read))
         .route("/v1/lanes/{peer}/wait", get(lanes::wait))
+        .route("/v1/lanes/{peer}/messages/{nonce}", get(lanes::message))
         .route("/v1/lanes/{peer}/batch", get(files::export))
         .route("/v1/lanes/{peer}/resume", post(evidence::resume))
         .route("/v1/batches", post(files::import))

@@ -161,6 +161,7 @@ mod tests {
             "shard-node run --home .local/alpha",
             "shard-node send --home .local/alpha --to bob.beta hello",
             "shard-node send --home .local/alpha --to bob.beta --wait acknowledged --timeout 60 hello",
+            "shard-node send --home .local/alpha --to bob.beta --key invoice-7 --deadline 10m --wait settled hello",
             "shard-node inbox --home .local/beta --follow",
             "shard-node status --home .local/alpha --json",
             "shard-node export --home .local/beta --lane alpha --nonce 0",

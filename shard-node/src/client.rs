@@ -6,7 +6,8 @@ pub use stream::{StreamAnswers, StreamSender};
 
 use crate::api::types::{
     BatchQuery, ErrorBody, ErrorResponse, EvidenceResponse, FeedResponse, ImportResponse, InboxQuery, InboxResponse,
-    LaneSide, NewMessage, ResumeQuery, SendRequest, SendResponse, SentMessage, StatusResponse, WaitQuery, WaitResponse,
+    LaneSide, MessageResponse, NewMessage, ResumeQuery, SendRequest, SendResponse, SentMessage, StatusResponse,
+    WaitQuery, WaitResponse,
 };
 use crate::home::{Home, HomeError};
 use queue::engine::FeedName;
@@ -126,6 +127,14 @@ impl Client {
     pub async fn wait(&self, peer: &ShardId, query: &WaitQuery) -> Result<WaitResponse, ClientError> {
         let path = format!("/v1/lanes/{peer}/wait");
         self.answer(self.request(Method::GET, &path).query(query), query.wait_ms).await
+    }
+
+    /// How far message `nonce` to `peer` has come, and what became of it.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn message(&self, peer: &ShardId, nonce: u64) -> Result<MessageResponse, ClientError> {
+        self.answer(self.request(Method::GET, &format!("/v1/lanes/{peer}/messages/{nonce}")), 0).await
     }
 
     /// The file that proves a received message.

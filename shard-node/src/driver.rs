@@ -9,12 +9,13 @@ mod command;
 mod durability;
 mod files;
 mod inputs;
+mod outcomes;
 mod waiters;
 
 pub use bulk::{Batch, BatchError, Run, TakenBatch};
 pub use command::{
     Accepted, AttestTotals, Delivered, DriverHandle, Ended, InboxError, InboxRange, Milestone, NearState, NodeState,
-    SentMessage, WaitError,
+    Outgoing, SentMessage, WaitError,
 };
 pub use files::PeerLane;
 
@@ -24,6 +25,7 @@ use clock::Clock;
 use command::Command;
 use durability::{PendingReplies, SyncTimes};
 use files::FileReplies;
+use outcomes::{OutcomeReplies, is_settled};
 use queue::checkpoint::Checkpoint;
 use queue::contract::ShardView;
 use queue::digest::Hash;
@@ -111,6 +113,7 @@ pub struct Driver<S> {
     replies: PendingReplies,
     waiters: Waiters,
     file_replies: FileReplies,
+    outcome_replies: OutcomeReplies,
     refreshes: Vec<oneshot::Sender<()>>,
     times: SyncTimes,
 }
@@ -148,6 +151,7 @@ impl<S: Store> Driver<S> {
             replies: PendingReplies::default(),
             waiters: Waiters::default(),
             file_replies: FileReplies::default(),
+            outcome_replies: OutcomeReplies::default(),
             refreshes: Vec::new(),
             times,
         };
@@ -228,8 +232,12 @@ impl<S: Store> Driver<S> {
         self.file_replies.answer(durable);
         self.pour();
         if self.waiters.wants_status() {
-            self.waiters.look_at_lanes(&self.engine.status());
+            let engine = &self.engine;
+            for reply in self.waiters.look_at_lanes(&engine.status(), |message| is_settled(engine, message)) {
+                self.outcome_replies.push_settled(engine.committed(), reply);
+            }
         }
+        self.outcome_replies.answer(durable);
         Ok(())
     }
 

@@ -57,6 +57,11 @@ impl Journal {
         self.committed + 1
     }
 
+    /// The newest turn that was closed.
+    pub(super) fn committed(&self) -> TurnId {
+        self.committed
+    }
+
     /// The newest durable turn.
     pub(super) fn durable(&self) -> TurnId {
         self.durable

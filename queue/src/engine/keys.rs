@@ -24,7 +24,8 @@ pub const KEYS_MAX: u64 = 1_000_000;
 const FORGOTTEN_PER_TURN_MAX: usize = 256;
 
 /// A caller's own name for one message.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
+#[serde(transparent)]
 pub struct IdempotencyKey(String);
 
 /// Not 1 to [`KEY_BYTES_MAX`] visible ASCII characters.
@@ -45,6 +46,12 @@ impl FromStr for IdempotencyKey {
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let fits = (1..=KEY_BYTES_MAX).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic());
         if fits { Ok(IdempotencyKey(text.to_owned())) } else { Err(IdempotencyKeyError(text.to_owned())) }
+    }
+}
+
+impl<'de> serde::Deserialize<'de> for IdempotencyKey {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
     }
 }
 

@@ -8,10 +8,11 @@ use crate::message::Tombstone;
 use crate::proof::HeadProof;
 use crate::store::{Store, StoreError};
 use serde::{Deserialize, Serialize};
+use std::fmt;
 
 /// How far a message has come; each state follows from the one before.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[serde(tag = "state", content = "outcome", rename_all = "snake_case")]
 pub enum MessageState {
     /// Durable here, or about to be.
     Accepted,
@@ -53,6 +54,25 @@ pub enum Settled {
     /// It was never run, and never will be: an attested head of the destination shows that its
     /// deadline passed before.
     Expired,
+}
+
+impl Settled {
+    /// Whether the message had its effect.
+    pub fn is_done(&self) -> bool {
+        matches!(self, Settled::Delivered | Settled::Success { .. })
+    }
+}
+
+impl fmt::Display for Settled {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Settled::Delivered => f.write_str("delivered"),
+            Settled::Success { .. } => f.write_str("ran"),
+            Settled::Failure { result_nonce } => write!(f, "failed, as result {result_nonce} of its lane says"),
+            Settled::Tombstone { reason, .. } => write!(f, "{reason}"),
+            Settled::Expired => f.write_str("expired"),
+        }
+    }
 }
 
 /// Why nothing can be said of a message.

@@ -6,7 +6,7 @@ use axum::Json;
 use axum::extract::rejection::{JsonRejection, PathRejection, QueryRejection};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
-use queue::engine::{EnqueueError, ProveError};
+use queue::engine::{EnqueueError, OutcomeError, ProveError};
 use queue::store::StoreError;
 
 /// When a caller who came too early may try again, in milliseconds.
@@ -116,6 +116,17 @@ impl From<WaitError> for Failure {
             WaitError::NoLane(_) => Failure::new(StatusCode::NOT_FOUND, "no_lane", error),
             WaitError::NotAccepted { .. } => Failure::new(StatusCode::NOT_FOUND, "not_accepted", error),
             WaitError::TooMany(_) => Failure::new(StatusCode::TOO_MANY_REQUESTS, "busy", error).retry_in(RETRY_MS),
+        }
+    }
+}
+
+impl From<OutcomeError> for Failure {
+    fn from(error: OutcomeError) -> Self {
+        match error {
+            OutcomeError::NoLane(_) => Failure::new(StatusCode::NOT_FOUND, "no_lane", error),
+            OutcomeError::NotThere { .. } => Failure::new(StatusCode::NOT_FOUND, "not_accepted", error),
+            OutcomeError::Pruned { .. } => Failure::new(StatusCode::GONE, "pruned", error),
+            OutcomeError::Store(error) => error.into(),
         }
     }
 }

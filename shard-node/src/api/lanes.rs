@@ -1,12 +1,14 @@
-//! `GET /v1/lanes/{peer}/wait` and `GET /v1/proofs/{lane}/{nonce}`.
+//! `GET /v1/lanes/{peer}/wait`, `GET /v1/lanes/{peer}/messages/{nonce}` and
+//! `GET /v1/proofs/{lane}/{nonce}`.
 
 use super::error::Failure;
-use super::types::{WaitQuery, WaitResponse};
+use super::types::{MessageResponse, WaitQuery, WaitResponse};
 use super::{ApiState, WAIT_MAX, closed};
-use crate::driver::SentMessage;
+use crate::driver::{Milestone, SentMessage};
 use axum::Json;
 use axum::extract::rejection::{PathRejection, QueryRejection};
 use axum::extract::{Path, Query, State};
+use queue::engine::MessageState;
 use queue::ids::ShardId;
 use queue::proof::MessageProof;
 use std::time::Duration;
@@ -29,9 +31,24 @@ pub(super) async fn wait(
         () = closed(state.closing.clone()) => {}
     }
     let status = state.driver.status().await?.engine;
-    let reached = query.state.is_reached(&status, &message)?;
+    let mut reached = query.state.is_reached(&status, &message)?;
+    if query.state == Milestone::Settled {
+        // Also waits until what the status says is durable.
+        reached |= matches!(state.driver.outcome(message).await?, Ok(MessageState::Settled(_)));
+    }
     let lane = status.outbound.into_iter().find(|lane| lane.peer == peer && !reached);
     Ok(Json(WaitResponse { reached, waiting_for: lane.and_then(|lane| lane.waiting_for) }))
+}
+
+/// How far a message has come, and what became of it.
+pub(super) async fn message(
+    State(state): State<ApiState>,
+    path: Result<Path<(ShardId, u64)>, PathRejection>,
+) -> Result<Json<MessageResponse>, Failure> {
+    let Path((peer, nonce)) = path?;
+    let message = SentMessage { peer: peer.clone(), nonce };
+    let state = state.driver.outcome(message).await??;
+    Ok(Json(MessageResponse { peer, nonce, state }))
 }
 
 /// The file that proves a received message.

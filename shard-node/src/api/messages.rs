@@ -3,7 +3,7 @@
 use super::error::Failure;
 use super::types::{NewMessage, SendRequest, SendResponse, SendResult, SentMessage};
 use super::{ApiState, BATCH_MESSAGES_MAX};
-use crate::driver::{Accepted, DriverHandle, Ended};
+use crate::driver::{Accepted, DriverHandle, Ended, Outgoing};
 use axum::Json;
 use axum::extract::State;
 use axum::extract::rejection::JsonRejection;
@@ -45,14 +45,13 @@ pub(super) async fn send(
 
 async fn enqueue(state: &ApiState, messages: Vec<NewMessage>) -> Result<Vec<Result<Accepted, EnqueueError>>, Failure> {
     let own = own_account(&state.facts.shard)?;
-    let request = |message: NewMessage| Enqueue {
-        sender: message.from.unwrap_or_else(|| own.clone()),
-        receiver: message.to,
-        body: Body::Data(message.payload),
-        deadline_ns: None,
-        key: None,
+    let request = |message: NewMessage| {
+        let NewMessage { to: receiver, from, payload, expires_in_ms, key } = message;
+        let sender = from.unwrap_or_else(|| own.clone());
+        let message = Enqueue { sender, receiver, body: Body::Data(payload), deadline_ns: None, key };
+        Outgoing { message, expires_in_ms }
     };
-    let requests: Vec<Enqueue> = messages.into_iter().map(request).collect();
+    let requests: Vec<Outgoing> = messages.into_iter().map(request).collect();
     Ok(enqueue_knowing_new_shards(&state.driver, requests).await?)
 }
 
@@ -60,7 +59,7 @@ async fn enqueue(state: &ApiState, messages: Vec<NewMessage>) -> Result<Vec<Resu
 /// asked. All messages to one shard share that fate, so that their order stays.
 async fn enqueue_knowing_new_shards(
     driver: &DriverHandle,
-    requests: Vec<Enqueue>,
+    requests: Vec<Outgoing>,
 ) -> Result<Vec<Result<Accepted, EnqueueError>>, Ended> {
     let mut results = driver.enqueue(requests.clone()).await?;
     let unknown = |result: &Result<Accepted, EnqueueError>| matches!(result, Err(EnqueueError::UnknownShard(_)));

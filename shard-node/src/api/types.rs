@@ -2,7 +2,7 @@
 
 use crate::driver::NearState;
 use queue::codec;
-use queue::engine::{Direction, FeedName, Status};
+use queue::engine::{Direction, FeedName, IdempotencyKey, MessageState, Status};
 use queue::evidence::Evidence;
 use queue::ids::{AccountId, Lane, ShardId};
 use queue::message::Tombstone;
@@ -21,6 +21,19 @@ pub struct NewMessage {
     /// The content, in base64.
     #[serde(rename = "payload_base64", with = "codec::base64_bytes")]
     pub payload: Vec<u8>,
+    /// Its deadline, in milliseconds from when the node takes it; the lane's default if left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expires_in_ms: Option<u64>,
+    /// The caller's own name for the message: sent again under the same one, it is the same message.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key: Option<IdempotencyKey>,
+}
+
+impl NewMessage {
+    /// A message from the shard's own account, with the lane's default deadline and no key.
+    pub fn new(to: AccountId, payload: Vec<u8>) -> Self {
+        NewMessage { to, from: None, payload, expires_in_ms: None, key: None }
+    }
 }
 
 /// Body of `POST /v1/messages`: one message, or many, sent in this order.
@@ -329,6 +342,18 @@ pub struct WaitResponse {
     pub reached: bool,
     /// What its lane waits for, if it hasn't.
     pub waiting_for: Option<String>,
+}
+
+/// Answer to `GET /v1/lanes/{peer}/messages/{nonce}`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MessageResponse {
+    /// The destination.
+    pub peer: ShardId,
+    /// The message's nonce in the lane.
+    pub nonce: u64,
+    /// How far it has come, and what became of it.
+    #[serde(flatten)]
+    pub state: MessageState,
 }
 
 /// Answer to `GET /v1/status`.

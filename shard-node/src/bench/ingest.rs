@@ -38,7 +38,7 @@ pub(super) async fn run(
     output: &Output,
 ) -> anyhow::Result<()> {
     let client = Arc::new(Client::of_home(home)?);
-    let message = NewMessage { to: to.clone(), from: None, payload: vec![0x5a; size] };
+    let message = NewMessage::new(to.clone(), vec![0x5a; size]);
     let started = Instant::now();
     let mut calls = JoinSet::new();
     let mut sent = 0;

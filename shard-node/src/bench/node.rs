@@ -157,7 +157,7 @@ impl Sender<'_> {
             tokio::time::sleep(IDLE_PAUSE).await;
             let before = self.driver.status().await?.near.attested;
             let started = Instant::now();
-            let accepted = self.driver.enqueue(vec![self.message(receiver, order.size)]).await?.pop();
+            let accepted = self.driver.enqueue(vec![self.message(receiver, order.size).into()]).await?.pop();
             let Accepted { peer, nonce, .. } = accepted.context("one result for one message")??;
             self.driver.wait(SentMessage { peer, nonce }, Milestone::Delivered).await??;
             let total_ns = u64::try_from(started.elapsed().as_nanos())?;

@@ -13,7 +13,7 @@ use anyhow::{Context as _, anyhow, bail, ensure};
 use clap::Args;
 use lines::Lines;
 use queue::digest::Hash;
-use queue::engine::FeedName;
+use queue::engine::{FeedName, IdempotencyKey, MessageState, Settled};
 use queue::ids::{AccountId, ShardId};
 use queue::limits::MESSAGE_BYTES_MAX;
 use queue::message::{Body, MESSAGE_VERSION, Message};
@@ -30,6 +30,8 @@ use tokio::io::AsyncReadExt as _;
 #[command(after_help = "Examples:
   shard-node send --home .local/alpha --to bob.beta hello
   shard-node send --home .local/alpha --to bob.beta --from ann.alpha --wait delivered hello
+  shard-node send --home .local/alpha --to bob.beta --deadline 10m --wait settled hello
+  shard-node send --home .local/alpha --to bob.beta --key invoice-7 'pay 3 NEAR'
   shard-node send --home .local/alpha --to bob.beta --file picture.png
   tail -f orders.ndjson | shard-node send --home .local/alpha --to bob.beta --stdin
   shard-node send --home .local/alpha --to bob.beta --stdin --feed orders-2026 < orders-2026.ndjson")]
@@ -43,7 +45,15 @@ pub struct SendArgs {
     /// The account that speaks, of this shard [default: the shard's own]
     #[arg(long, value_name = "ACCOUNT")]
     from: Option<AccountId>,
-    /// Wait until the (last) message has come so far; without it, until it is accepted (durable here)
+    /// The message expires if the destination doesn't take it within this time, as 30s, 10m or 2h
+    /// [default: as the node's configuration says]
+    #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration, conflicts_with = "stdin")]
+    deadline: Option<Duration>,
+    /// Your own name for the message: sent again under it, within 24 hours, it is the same message
+    #[arg(long, value_name = "KEY", conflicts_with = "stdin")]
+    key: Option<IdempotencyKey>,
+    /// Wait until the (last) message has come so far; without it, until it is accepted (durable here).
+    /// What is settled without having been delivered is an error
     #[arg(long, value_enum, value_name = "STATE")]
     wait: Option<Milestone>,
     /// How long to wait for that, in seconds
@@ -85,13 +95,26 @@ pub(super) async fn run(args: SendArgs, output: &Output) -> anyhow::Result<ExitC
 
 async fn send_one(args: &SendArgs, payload: Vec<u8>, output: &Output) -> anyhow::Result<ExitCode> {
     let client = Client::of_home(&Home::at(&args.home))?;
-    let sent = client.send(NewMessage { to: args.to.clone(), from: args.from.clone(), payload }).await?;
-    wait_if_asked(&client, args, &sent, output).await?;
+    let expires_in_ms = args.deadline.map(|deadline| u64::try_from(deadline.as_millis())).transpose();
+    let message = NewMessage {
+        from: args.from.clone(),
+        expires_in_ms: expires_in_ms.context("the deadline is too far away")?,
+        key: args.key.clone(),
+        ..NewMessage::new(args.to.clone(), payload)
+    };
+    let sent = client.send(message).await?;
+    let settled = wait_if_asked(&client, args, &sent, output).await?;
     let SentMessage { peer, nonce, accepted_at_ns } = &sent;
     let state = args.wait.map_or("accepted", name);
-    let human = format!("{state}: message {nonce} of the lane to {peer}");
-    output.finish(&human, &json!({ "peer": peer, "nonce": nonce, "accepted_at_ns": accepted_at_ns, "state": state }));
-    Ok(ExitCode::SUCCESS)
+    let mut summary = json!({ "peer": peer, "nonce": nonce, "accepted_at_ns": accepted_at_ns, "state": state });
+    if let Some(outcome) = &settled {
+        summary["outcome"] = json!(outcome);
+    }
+    let checked = settled.map_or(Ok(()), |outcome| check(&sent, outcome));
+    if checked.is_ok() || output.is_json() {
+        output.finish(&format!("{state}: message {nonce} of the lane to {peer}"), &summary);
+    }
+    checked.map(|()| ExitCode::SUCCESS)
 }
 
 /// Sends the lines of `input`. However that ends, what was accepted stays accepted and is told.
@@ -110,7 +133,10 @@ async fn send_lines(args: &SendArgs, input: impl Read + Send + 'static, output: 
         ended = async {
             stream.send(lines).await?;
             match stream.tally().last() {
-                Some(last) => wait_if_asked(&client, args, last, output).await,
+                Some(last) => match wait_if_asked(&client, args, last, output).await? {
+                    Some(outcome) => check(last, outcome),
+                    None => Ok(()),
+                },
                 None => Ok(()),
             }
         } => ended,
@@ -173,11 +199,31 @@ fn payload_bytes_max(sender: &AccountId, receiver: &AccountId) -> usize {
     MESSAGE_BYTES_MAX.saturating_sub(empty.encode().len())
 }
 
-async fn wait_if_asked(client: &Client, args: &SendArgs, sent: &SentMessage, output: &Output) -> anyhow::Result<()> {
-    let Some(milestone) = args.wait else { return Ok(()) };
+/// Waits as `--wait` says. Tells what became of a message that is waited for until it is settled.
+async fn wait_if_asked(
+    client: &Client,
+    args: &SendArgs,
+    sent: &SentMessage,
+    output: &Output,
+) -> anyhow::Result<Option<Settled>> {
+    let Some(milestone) = args.wait else { return Ok(None) };
     let SentMessage { peer, nonce, .. } = sent;
     output.step(format!("accepted as message {nonce} of the lane to {peer}; waiting until it is {}", name(milestone)));
-    wait(client, sent, milestone, Duration::from_secs(args.timeout)).await
+    wait(client, sent, milestone, Duration::from_secs(args.timeout)).await?;
+    if milestone != Milestone::Settled {
+        return Ok(None);
+    }
+    match client.message(peer, *nonce).await?.state {
+        MessageState::Settled(outcome) => Ok(Some(outcome)),
+        state => bail!("the node calls message {nonce} of the lane to {peer} settled and also {state:?}"),
+    }
+}
+
+/// Whether a settled message had its effect.
+fn check(sent: &SentMessage, outcome: Settled) -> anyhow::Result<()> {
+    let SentMessage { peer, nonce, .. } = sent;
+    ensure!(outcome.is_done(), "message {nonce} of the lane to {peer} is settled without effect: {outcome}");
+    Ok(())
 }
 
 async fn wait(client: &Client, sent: &SentMessage, milestone: Milestone, timeout: Duration) -> anyhow::Result<()> {
@@ -191,7 +237,7 @@ async fn wait(client: &Client, sent: &SentMessage, milestone: Milestone, timeout
         }
         if start.elapsed() >= timeout {
             bail!(
-                "message {} of the lane to {} is not {} after {} s: it waits for {}. It stays accepted and will arrive; `shard-node status` shows how far it is",
+                "message {} of the lane to {} is not {} after {} s: it waits for {}. It stays accepted and will arrive, or expire at its deadline if it has one; `shard-node status` shows how far it is",
                 sent.nonce,
                 sent.peer,
                 name(milestone),
@@ -206,6 +252,7 @@ fn name(milestone: Milestone) -> &'static str {
     match milestone {
         Milestone::Delivered => "delivered",
         Milestone::Acknowledged => "acknowledged",
+        Milestone::Settled => "settled",
     }
 }
 

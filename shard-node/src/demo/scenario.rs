@@ -184,7 +184,7 @@ async fn send(home: PathBuf, lane: Arc<LaneRun>, plan: Plan, mut opened: watch::
 async fn send_batch(client: &Client, lane: &LaneRun, payloads: Vec<Vec<u8>>) -> anyhow::Result<bool> {
     let to: AccountId = format!("inbox.{}", lane.to).parse()?;
     let from: AccountId = format!("demo.{}", lane.from).parse()?;
-    let message = |payload| NewMessage { to: to.clone(), from: Some(from.clone()), payload };
+    let message = |payload| NewMessage { from: Some(from.clone()), ..NewMessage::new(to.clone(), payload) };
     let mut messages: Vec<NewMessage> = payloads.into_iter().map(message).collect();
     while !messages.is_empty() {
         let results = match client.send_many(messages.clone()).await {

@@ -2,6 +2,7 @@
 
 use super::bulk::{Batch, TakenBatch};
 use super::files::FilesCommand;
+use super::outcomes::OutcomeReply;
 use crate::near::AttestGas;
 use queue::engine::{Enqueue, EnqueueError, InboxEntry, ProveError, Status};
 use queue::ids::ShardId;
@@ -11,6 +12,21 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
+
+/// A message to send, with what is counted from the time at which the node takes it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Outgoing {
+    /// The message. Its deadline gives way to `expires_in_ms`.
+    pub message: Enqueue,
+    /// Its deadline, in milliseconds from the block time at which it is taken.
+    pub expires_in_ms: Option<u64>,
+}
+
+impl From<Enqueue> for Outgoing {
+    fn from(message: Enqueue) -> Self {
+        Outgoing { message, expires_in_ms: None }
+    }
+}
 
 /// A message that is durable at its source.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -52,10 +68,13 @@ pub enum Milestone {
     Delivered,
     /// Covered by an attested head of the destination.
     Acknowledged,
+    /// It is known for good what became of it.
+    Settled,
 }
 
 impl Milestone {
-    /// Whether a message has come so far, by the engine's state.
+    /// Whether a message has come so far, by the numbers of the engine's state. One that these don't
+    /// call settled can still be so by itself: a tombstone or a deadline waits for none before it.
     ///
     /// # Errors
     /// [`WaitError`], if there is no such message.
@@ -70,6 +89,7 @@ impl Milestone {
             // What is acknowledged was delivered, also if the destination has not said so since.
             Milestone::Delivered => lane.delivered.max(lane.acknowledged),
             Milestone::Acknowledged => lane.acknowledged,
+            Milestone::Settled => lane.settled,
         };
         Ok(nonce < size)
     }
@@ -146,7 +166,7 @@ pub enum WaitError {
 #[derive(Debug)]
 pub(super) enum Command {
     /// Take messages; answered once all of them that were taken are durable.
-    Enqueue { requests: Vec<Enqueue>, reply: oneshot::Sender<Vec<Result<Accepted, EnqueueError>>> },
+    Enqueue { requests: Vec<Outgoing>, reply: oneshot::Sender<Vec<Result<Accepted, EnqueueError>>> },
     /// Take payloads in bulk; answered at once.
     EnqueueBatch { batch: Batch, reply: oneshot::Sender<TakenBatch> },
     /// Tell the node's state.
@@ -155,6 +175,8 @@ pub(super) enum Command {
     Inbox { range: InboxRange, reply: InboxReply },
     /// Say when a message has reached a milestone.
     Wait { message: SentMessage, milestone: Milestone, reply: WaitReply },
+    /// Say how far a message has come, once that is durable.
+    Outcome { message: SentMessage, reply: OutcomeReply },
     /// Prove a received message.
     Prove { source: ShardId, nonce: u64, reply: oneshot::Sender<Result<MessageProof, ProveError>> },
     /// Read or take a lane by files.
@@ -211,7 +233,7 @@ impl DriverHandle {
     ///
     /// # Errors
     /// [`Ended`]; messages may have been taken.
-    pub async fn enqueue(&self, requests: Vec<Enqueue>) -> Result<Vec<Result<Accepted, EnqueueError>>, Ended> {
+    pub async fn enqueue(&self, requests: Vec<Outgoing>) -> Result<Vec<Result<Accepted, EnqueueError>>, Ended> {
         self.ask(|reply| Command::Enqueue { requests, reply }).await
     }
 

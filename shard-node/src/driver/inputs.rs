@@ -1,11 +1,11 @@
 //! What each input means to the engine and to those who wait.
 
-use super::command::{Command, answer};
+use super::command::{Command, Outgoing, answer};
 use super::{AttestOutcome, Driver, InboxError, Input, NearState, NodeState, NodeStop, Request, read_inbox};
 use crate::near::{Attempt, NearEvent};
 use crate::transport::PeerEvent;
 use queue::contract::{ShardStatus, ShardView};
-use queue::engine::{Direction, Enqueue, EnqueueError, RegisteredShard, Ticket};
+use queue::engine::{Direction, EnqueueError, Now, RegisteredShard, Ticket};
 use queue::ids::{Route, ShardId, route};
 use queue::store::Store;
 use std::collections::BTreeMap;
@@ -44,6 +44,7 @@ impl<S: Store> Driver<S> {
                 result => answer(reply, result.map_err(InboxError::from)),
             },
             Command::Wait { message, milestone, reply } => self.waiters.add_milestone(message, milestone, reply),
+            Command::Outcome { message, reply } => self.handle_outcome(&message, reply),
             Command::Prove { source, nonce, reply } => answer(reply, self.engine.prove(&source, nonce)),
             Command::Files(command) => self.handle_files(command),
             Command::RefreshRegistry { reply } => {
@@ -65,22 +66,31 @@ impl<S: Store> Driver<S> {
 
     /// Enqueues in order: a lane that refuses a message as full takes none of those behind it,
     /// however short they are.
-    fn enqueue(&mut self, requests: Vec<Enqueue>) -> Vec<Result<Ticket, EnqueueError>> {
+    fn enqueue(&mut self, requests: Vec<Outgoing>) -> Vec<Result<Ticket, EnqueueError>> {
         let now = self.clock.now();
         let mut full = BTreeMap::<ShardId, EnqueueError>::new();
         let mut results = Vec::with_capacity(requests.len());
         for request in requests {
-            let busy = match route(&self.own, &request.receiver) {
+            let busy = match route(&self.own, &request.message.receiver) {
                 Route::Shard(peer) => full.get(&peer).cloned(),
                 Route::Local | Route::Near => None,
             };
-            let result = busy.map_or_else(|| self.engine.handle_enqueue(request, now), Err);
+            let result = busy.map_or_else(|| self.enqueue_one(request, now), Err);
             if let Err(busy @ EnqueueError::Busy { peer, .. }) = &result {
                 full.insert(peer.clone(), busy.clone());
             }
             results.push(result);
         }
         results
+    }
+
+    fn enqueue_one(&mut self, request: Outgoing, now: Now) -> Result<Ticket, EnqueueError> {
+        let Outgoing { mut message, expires_in_ms } = request;
+        if let Some(ms) = expires_in_ms {
+            let time_ns = self.engine.time_ns(now).ok_or(EnqueueError::NoTime)?;
+            message.deadline_ns = Some(time_ns.saturating_add(ms.saturating_mul(1_000_000)));
+        }
+        self.engine.handle_enqueue(message, now)
     }
 
     fn handle_peer(&mut self, event: PeerEvent) {

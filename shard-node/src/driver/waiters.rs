@@ -49,17 +49,25 @@ impl Waiters {
         }
     }
 
-    /// Answers those whose message has come far enough.
-    pub(super) fn look_at_lanes(&mut self, status: &Status) {
+    /// Answers those whose message has come far enough. Gives back those whose message is settled,
+    /// which they may be told only when that is durable.
+    pub(super) fn look_at_lanes(
+        &mut self,
+        status: &Status,
+        is_settled: impl Fn(&SentMessage) -> bool,
+    ) -> Vec<WaitReply> {
+        let mut settled = Vec::new();
         for (message, milestone, reply) in std::mem::take(&mut self.milestones) {
             if reply.is_closed() {
                 continue;
             }
-            match milestone.is_reached(status, &message) {
-                Ok(false) => self.milestones.push((message, milestone, reply)),
-                result => answer(reply, result.map(|_| ())),
+            match (milestone.is_reached(status, &message), milestone) {
+                (Ok(reached), Milestone::Settled) if reached || is_settled(&message) => settled.push(reply),
+                (Ok(false), _) => self.milestones.push((message, milestone, reply)),
+                (result, _) => answer(reply, result.map(|_| ())),
             }
         }
+        settled
     }
 
     fn room(&mut self) -> Result<(), usize> {

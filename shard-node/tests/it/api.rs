@@ -70,7 +70,7 @@ pub fn registered(name: &str) -> ShardView {
 }
 
 pub fn message(to: &str, payload: &[u8]) -> NewMessage {
-    NewMessage { to: to.parse().unwrap(), from: None, payload: payload.to_vec() }
+    NewMessage::new(to.parse().unwrap(), payload.to_vec())
 }
 
 impl Node {
@@ -226,6 +226,7 @@ async fn mallory_without_the_token_reaches_nothing_but_health() {
             "/v1/inbox",
             "/v1/status",
             "/v1/lanes/beta/wait?nonce=0&state=delivered",
+            "/v1/lanes/beta/messages/0",
             "/v1/proofs/beta/0",
         ] {
             let method = if path.starts_with("/v1/messages") { reqwest::Method::POST } else { reqwest::Method::GET };
@@ -279,6 +280,10 @@ async fn each_refusal_has_its_own_status_and_code() {
         (json!({ "to": "bob.beta", "payload_base64": "?" }), 400, "bad_request"),
         (json!({ "to": "bob.beta" }), 400, "bad_request"),
         (json!({ "to": "bob.beta", "payload_base64": payload_base64, "deadline": 5 }), 400, "bad_request"),
+        (json!({ "to": "bob.beta", "payload_base64": payload_base64, "expires_in_ms": 0 }), 400, "deadline_passed"),
+        (json!({ "to": "bob.beta", "payload_base64": payload_base64, "expires_in_ms": -1 }), 400, "bad_request"),
+        (json!({ "to": "bob.beta", "payload_base64": payload_base64, "key": "a key" }), 400, "bad_request"),
+        (json!({ "to": "bob.beta", "payload_base64": payload_base64, "key": "" }), 400, "bad_request"),
         (json!({ "to": "bob.beta", "payload_base64": "A".repeat(BODY_BYTES_MAX) }), 413, "too_large"),
         (json!({ "to": "bob.beta", "payload_base64": "A".repeat(5_600_000) }), 413, "too_large"),
     ];
@@ -288,6 +293,56 @@ async fn each_refusal_has_its_own_status_and_code() {
         assert_eq!((found.as_u16(), answer["error"]["code"].as_str()), (status, Some(code)), "{shown}: {answer}");
     }
     assert_eq!(node.client.status().await.unwrap().engine.outbound[0].accepted, 0);
+}
+
+#[tokio::test]
+async fn the_same_key_is_the_same_message_and_another_content_is_refused() {
+    let node = Node::alpha().await;
+    let keyed = |payload: &[u8]| NewMessage { key: Some("invoice-7".parse().unwrap()), ..message("bob.beta", payload) };
+    assert_eq!(node.client.send(keyed(b"pay")).await.unwrap().nonce, 0);
+    // A deadline that counts from each try doesn't make it another message.
+    let again = NewMessage { expires_in_ms: Some(60_000), ..keyed(b"pay") };
+    assert_eq!(node.client.send(again).await.unwrap().nonce, 0);
+    let batch = vec![message("bob.beta", b"pay"), keyed(b"pay twice"), keyed(b"pay")];
+    let results = node.client.send_many(batch).await.unwrap().results;
+    assert!(matches!(&results[0], SendResult::Sent(sent) if sent.nonce == 1));
+    let SendResult::Refused { error } = &results[1] else { panic!("another content was taken: {results:?}") };
+    assert_eq!((error.code.as_str(), error.retry_ms), ("key_reused", None));
+    assert!(error.message.contains("invoice-7") && error.message.contains("nonce 0"), "{}", error.message);
+    assert!(matches!(&results[2], SendResult::Sent(sent) if sent.nonce == 0));
+    let reused = json!({ "to": "bob.beta", "payload_base64": "", "key": "invoice-7" });
+    assert_eq!(node.post(reused).await.0, StatusCode::CONFLICT);
+    assert_eq!(node.client.status().await.unwrap().engine.outbound[0].accepted, 2);
+}
+
+#[tokio::test]
+async fn a_node_that_knows_no_time_takes_no_deadline_to_count_from_it() {
+    let mut node = Node::start(1_000).await;
+    node.expect_request(|request| matches!(request, Request::FetchTip)).await;
+    node.near.send(NearEvent::Tip(None)).await.unwrap();
+    node.near.send(NearEvent::Registry(vec![registered("alpha"), registered("beta")])).await.unwrap();
+    node.expect_request(|request| matches!(request, Request::SetPeers(_))).await;
+    let dated = NewMessage { expires_in_ms: Some(60_000), ..message("bob.beta", b"dated") };
+    let (code, text, retry_ms) = refusal(node.client.send(dated.clone()).await.unwrap_err());
+    assert_eq!((code.as_str(), retry_ms.is_some()), ("starting", true));
+    assert!(text.contains("knows no time"), "{text}");
+    node.near.send(NearEvent::BlockTime(1_000 * SECOND_NS)).await.unwrap();
+    while !node.client.status().await.unwrap().near.state.reachable {}
+    assert_eq!(node.client.send(dated).await.unwrap().nonce, 0);
+}
+
+#[tokio::test]
+async fn a_message_tells_how_far_it_has_come() {
+    let node = Node::alpha().await;
+    let sent = node.client.send(message("bob.beta", b"hello")).await.unwrap();
+    let token = node.home.read_token().unwrap();
+    let path = "/v1/lanes/beta/messages/0";
+    let (status, answer) = node.raw(reqwest::Method::GET, path, Some(&token), String::new()).await;
+    assert_eq!((status, answer), (StatusCode::OK, json!({ "peer": "beta", "nonce": 0, "state": "sealed" })));
+    let query = WaitQuery { nonce: sent.nonce, state: Milestone::Settled, wait_ms: 20 };
+    assert!(!node.client.wait(&sent.peer, &query).await.unwrap().reached);
+    assert_eq!(refusal(node.client.message(&sent.peer, 1).await.unwrap_err()).0, "not_accepted");
+    assert_eq!(refusal(node.client.message(&shard("gamma"), 0).await.unwrap_err()).0, "no_lane");
 }
 
 #[tokio::test]

@@ -107,11 +107,8 @@ impl Apart {
     async fn send(&self, from: &str, to: &str, count: u64) {
         let client = self.client(from);
         let to: ShardId = to.parse().unwrap();
-        let message = |number: u64| NewMessage {
-            to: format!("bob.{to}").parse().unwrap(),
-            from: None,
-            payload: number.to_string().into_bytes(),
-        };
+        let message =
+            |number: u64| NewMessage::new(format!("bob.{to}").parse().unwrap(), number.to_string().into_bytes());
         while client.status().await.unwrap().engine.outbound.is_empty() {
             tokio::time::sleep(PAUSE).await;
         }

@@ -224,7 +224,7 @@ impl Process {
 
     async fn send(&self, to: &str, text: &str) -> Result<(), ClientError> {
         let to = format!("ann.{to}").parse().expect("an account");
-        self.client.send(NewMessage { to, from: None, payload: text.as_bytes().to_vec() }).await.map(drop)
+        self.client.send(NewMessage::new(to, text.as_bytes().to_vec())).await.map(drop)
     }
 
     /// Changes the configuration file and tells the process.

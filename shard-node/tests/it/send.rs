@@ -1,11 +1,13 @@
 //! `send --file` and `send --stdin`, as a shell runs them, between real nodes.
 
+use queue::engine::{MessageState, Settled};
 use queue::limits::MESSAGE_BYTES_MAX;
+use queue::message::Tombstone;
 use queue::stream::Stream;
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
-use shard_node::api::types::{InboxQuery, StreamProgress, StreamQuery, WaitQuery};
-use shard_node::client::{Client, StreamAnswers};
+use shard_node::api::types::{InboxQuery, NewMessage, StreamProgress, StreamQuery, WaitQuery};
+use shard_node::client::{Client, ClientError, StreamAnswers};
 use shard_node::demo::fleet::{Fleet, SHARDS};
 use shard_node::driver::Milestone;
 use shard_node::home::Home;
@@ -92,6 +94,65 @@ async fn lines_and_files_arrive_in_order_and_a_script_learns_how_far_it_came() {
         bridge.fleet.stop().await.expect("a clean stop");
     };
     tokio::time::timeout(TIME_LIMIT, story).await.expect("in time");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_key_is_one_message_through_a_restart_and_what_became_of_a_message_is_told() {
+    let story = async {
+        let mut bridge = Bridge::start().await;
+        a_key_is_one_message_through_a_restart(&mut bridge).await;
+        a_message_that_expires_is_told_as_expired(&bridge).await;
+        bridge.fleet.stop().await.expect("a clean stop");
+    };
+    tokio::time::timeout(TIME_LIMIT, story).await.expect("in time");
+}
+
+async fn a_key_is_one_message_through_a_restart(bridge: &mut Bridge) {
+    let args = ["--key", "invoice-7", "--deadline", "10m", "--wait", "settled", "pay"];
+    let output = bridge.send(&args).wait_with_output().await.expect("an end");
+    assert!(output.status.success(), "{}", words(&output));
+    let told = summary(&output);
+    assert_eq!((&told["nonce"], &told["state"]), (&json!(0), &json!("settled")), "{told}");
+    assert_eq!(told["outcome"], json!({ "how": "delivered" }));
+
+    bridge.fleet.kill(ALPHA).await.expect("it ran");
+    bridge.fleet.start_node(ALPHA).await.expect("a running node");
+    let client = bridge.client(ALPHA);
+    let keyed = |payload: &[u8]| NewMessage {
+        key: Some("invoice-7".parse().expect("a key")),
+        ..NewMessage::new("bob.beta".parse().expect("an account"), payload.to_vec())
+    };
+    let again = loop {
+        match client.send(keyed(b"pay")).await {
+            // Until the node has seen NEAR it takes nothing.
+            Err(ClientError::Refused(error)) if error.code == "starting" => {}
+            result => break result.expect("accepted"),
+        }
+    };
+    assert_eq!(again.nonce, 0);
+    let output = bridge.send(&["--key", "invoice-7", "pay twice"]).wait_with_output().await.expect("an end");
+    assert!(!output.status.success() && words(&output).contains("nonce 0"), "{}", words(&output));
+    assert_eq!(client.status().await.expect("a status").engine.outbound[0].accepted, 1);
+}
+
+/// A signature alone takes longer than the message has.
+async fn a_message_that_expires_is_told_as_expired(bridge: &Bridge) {
+    let output =
+        bridge.send(&["--deadline", "1ms", "--wait", "settled", "late"]).wait_with_output().await.expect("an end");
+    assert!(!output.status.success());
+    assert!(
+        words(&output).contains("message 1 of the lane to beta is settled without effect: expired"),
+        "{}",
+        words(&output)
+    );
+    let told = summary(&output);
+    let beta = BETA.parse().expect("a shard");
+    match bridge.client(ALPHA).message(&beta, 1).await.expect("an answer").state {
+        MessageState::Settled(outcome @ (Settled::Expired | Settled::Tombstone { reason: Tombstone::Expired, .. })) => {
+            assert_eq!(told["outcome"], json!(outcome), "{told}");
+        }
+        other => panic!("a message that expired is {other:?}"),
+    }
 }
 
 async fn a_thousand_lines_arrive_in_order(bridge: &Bridge) {
@@ -282,7 +343,7 @@ async fn a_stream_waits_for_room_in_a_full_lane_and_keeps_its_order(bridge: &mut
         let beta = bridge.client(BETA);
         loop {
             let to = "ann.alpha".parse().expect("an account");
-            let message = shard_node::api::types::NewMessage { to, from: None, payload: vec![] };
+            let message = NewMessage::new(to, vec![]);
             let sent = beta.send(message).await.expect("accepted");
             let query = WaitQuery { nonce: sent.nonce, state: Milestone::Delivered, wait_ms: 5_000 };
             beta.wait(&sent.peer, &query).await.expect("an answer");

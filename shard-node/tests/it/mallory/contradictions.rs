@@ -58,7 +58,7 @@ async fn acknowledgements_by_mallory_that_cannot_be_true_freeze_the_lane_to_her_
         assert!(frozen.contains(reason), "{name}: {frozen}");
         assert_eq!(inbound(&status, shard).and_then(|lane| lane.frozen.clone()), None, "{name}");
         let to = format!("bob.{shard}").parse().expect("an account");
-        let refused = stage.target.client.send(NewMessage { to, from: None, payload: vec![1] }).await;
+        let refused = stage.target.client.send(NewMessage::new(to, vec![1])).await;
         assert!(
             matches!(&refused, Err(ClientError::Refused(error)) if error.code == "lane_frozen"),
             "{name}: {refused:?}"

@@ -109,7 +109,7 @@ impl Traffic {
             while !*stopped.borrow() {
                 let text = format!("honest {}", sent.len());
                 let receiver = format!("bob.{to}").parse().expect("an account");
-                let message = NewMessage { to: receiver, from: None, payload: text.clone().into_bytes() };
+                let message = NewMessage::new(receiver, text.clone().into_bytes());
                 let accepted = client.send(message).await.expect("accepted");
                 sent.push(text);
                 let wait_ms = TIME_LIMIT.as_millis().try_into().expect("a minute");
@@ -192,7 +192,7 @@ impl Node {
 
     pub async fn send(&self, to: &ShardId, text: &str) {
         let receiver = format!("bob.{to}").parse().expect("an account");
-        let message = NewMessage { to: receiver, from: None, payload: text.as_bytes().to_vec() };
+        let message = NewMessage::new(receiver, text.as_bytes().to_vec());
         self.client.send(message).await.expect("accepted");
     }
 
