@@ -1,7 +1,9 @@
 //! `shard-node verify`: checks a file offline. Uses nothing but the file and the pinned trust root.
 
 mod batch;
+mod delivery;
 mod evidence;
+mod expiry;
 mod message;
 
 use super::Output;
@@ -9,7 +11,7 @@ use anyhow::{Context as _, bail, ensure};
 use clap::Args;
 use queue::batch::BATCH_MAGIC;
 use queue::evidence::EVIDENCE_FORMAT;
-use queue::proof::MESSAGE_PROOF_FORMAT;
+use queue::proof::{DELIVERY_PROOF_FORMAT, EXPIRY_PROOF_FORMAT, MESSAGE_PROOF_FORMAT};
 use queue::trust::TrustRoot;
 use serde::Deserialize;
 use std::fs::File;
@@ -34,8 +36,8 @@ Exit codes:
   1  the file proves nothing
   3  the file is consistent, but no trust root was pinned: it may come from anybody's own bridge")]
 pub struct VerifyArgs {
-    /// A message proof or a batch, as `shard-node export` writes them, or evidence, as `shard-node
-    /// evidence` does
+    /// A message proof or a batch, as `shard-node export` writes them; a proof of delivery
+    /// or expiry, as `shard-node prove` does; or evidence, as `shard-node evidence` does
     file: PathBuf,
     /// The pinned trust root: from somebody you trust, not from whoever gave you the file
     #[arg(long, value_name = "FILE")]
@@ -84,6 +86,8 @@ fn verify(path: &Path, trust: &Trust, output: &Output) -> anyhow::Result<()> {
     let Kind { format } = parse(&bytes, "neither a batch nor a JSON file with a format")?;
     match format.as_str() {
         MESSAGE_PROOF_FORMAT => message::verify(&bytes, trust, output),
+        DELIVERY_PROOF_FORMAT => delivery::verify(&bytes, trust, output),
+        EXPIRY_PROOF_FORMAT => expiry::verify(&bytes, trust, output),
         EVIDENCE_FORMAT => evidence::verify(&bytes, trust, output),
         _ => bail!("its format is {format:?}, which this version does not verify"),
     }
