@@ -8,6 +8,7 @@ mod files;
 mod inbox;
 mod lanes;
 mod messages;
+mod proofs;
 mod status;
 mod stream;
 pub mod types;
@@ -133,6 +134,8 @@ fn router(state: ApiState, token: &str) -> Router {
         .route("/v1/lanes/{peer}/wait", get(lanes::wait))
         .route("/v1/lanes/{peer}/messages/{nonce}", get(lanes::message))
         .route("/v1/lanes/{peer}/batch", get(files::export))
+        .route("/v1/lanes/{peer}/messages/{nonce}/delivery-proof", get(proofs::delivery))
+        .route("/v1/lanes/{peer}/messages/{nonce}/expiry-proof", get(proofs::expiry))
         .route("/v1/lanes/{peer}/resume", post(evidence::resume))
         .route("/v1/batches", post(files::import))
         .route("/v1/evidence", get(evidence::list))

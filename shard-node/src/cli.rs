@@ -13,6 +13,7 @@ mod init;
 mod lane;
 mod localnet;
 mod output;
+mod prove;
 mod restore;
 mod run;
 mod send;
@@ -64,6 +65,8 @@ enum Command {
     Status(status::StatusArgs),
     /// Print the proof of a received message, or a lane's messages as a batch file
     Export(export::ExportArgs),
+    /// Prove to a stranger that a sent message was delivered, or never will be
+    Prove(prove::ProveArgs),
     /// Check all that a stopped node keeps on disk, and recompute every root
     Fsck(fsck::FsckArgs),
     /// Back a home up, but for its keys, while its node runs
@@ -104,6 +107,7 @@ impl Command {
             Command::Inbox(args) => inbox::run(args, output).await,
             Command::Status(args) => status::run(args, output).await,
             Command::Export(args) => export::run(args, output).await,
+            Command::Prove(args) => prove::run(args, output).await,
             Command::Fsck(args) => fsck::run(args, output).await,
             Command::Backup(args) => backup::run(args, output).await,
             Command::Restore(args) => restore::run(args, output).await,
@@ -165,6 +169,8 @@ mod tests {
             "shard-node inbox --home .local/beta --follow",
             "shard-node status --home .local/alpha --json",
             "shard-node export --home .local/beta --lane alpha --nonce 0",
+            "shard-node prove delivery --home .local/alpha beta/0",
+            "shard-node prove expiry --home .local/alpha beta/1",
             "shard-node fsck --home .local/alpha",
             "shard-node backup --new-identity identity.txt",
             "shard-node restore --from backups/alpha --identity identity.txt --home .local/alpha2",

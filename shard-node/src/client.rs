@@ -12,7 +12,7 @@ use crate::api::types::{
 use crate::home::{Home, HomeError};
 use queue::engine::FeedName;
 use queue::ids::ShardId;
-use queue::proof::MessageProof;
+use queue::proof::{DeliveryProof, ExpiryProof, MessageProof};
 use reqwest::{Method, RequestBuilder, Response, StatusCode};
 use serde::de::DeserializeOwned;
 use std::net::SocketAddr;
@@ -143,6 +143,24 @@ impl Client {
     /// [`ClientError`].
     pub async fn prove(&self, lane: &ShardId, nonce: u64) -> Result<MessageProof, ClientError> {
         self.answer(self.request(Method::GET, &format!("/v1/proofs/{lane}/{nonce}")), 0).await
+    }
+
+    /// The file that proves that a message to `peer` was delivered, or at least decided.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn prove_delivery(&self, peer: &ShardId, nonce: u64) -> Result<DeliveryProof, ClientError> {
+        let path = format!("/v1/lanes/{peer}/messages/{nonce}/delivery-proof");
+        self.answer(self.request(Method::GET, &path), 0).await
+    }
+
+    /// The file that proves that a message to `peer` never ran and never will.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn prove_expiry(&self, peer: &ShardId, nonce: u64) -> Result<ExpiryProof, ClientError> {
+        let path = format!("/v1/lanes/{peer}/messages/{nonce}/expiry-proof");
+        self.answer(self.request(Method::GET, &path), 0).await
     }
 
     /// A batch file of a lane, as it comes.

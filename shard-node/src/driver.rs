@@ -10,6 +10,7 @@ mod durability;
 mod files;
 mod inputs;
 mod outcomes;
+mod proofs;
 mod waiters;
 
 pub use bulk::{Batch, BatchError, Run, TakenBatch};
@@ -26,6 +27,7 @@ use command::Command;
 use durability::{PendingReplies, SyncTimes};
 use files::FileReplies;
 use outcomes::{OutcomeReplies, is_settled};
+use proofs::ProofReplies;
 use queue::checkpoint::Checkpoint;
 use queue::contract::ShardView;
 use queue::digest::Hash;
@@ -114,6 +116,7 @@ pub struct Driver<S> {
     waiters: Waiters,
     file_replies: FileReplies,
     outcome_replies: OutcomeReplies,
+    proof_replies: ProofReplies,
     refreshes: Vec<oneshot::Sender<()>>,
     times: SyncTimes,
 }
@@ -152,6 +155,7 @@ impl<S: Store> Driver<S> {
             waiters: Waiters::default(),
             file_replies: FileReplies::default(),
             outcome_replies: OutcomeReplies::default(),
+            proof_replies: ProofReplies::default(),
             refreshes: Vec::new(),
             times,
         };
@@ -230,6 +234,7 @@ impl<S: Store> Driver<S> {
         // Every time: an answer to messages of which none was taken waits for no turn.
         self.replies.answer(durable, now.unix_ns, &self.times);
         self.file_replies.answer(durable);
+        self.proof_replies.answer(durable);
         self.pour();
         if self.waiters.wants_status() {
             let engine = &self.engine;

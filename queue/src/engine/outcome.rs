@@ -28,6 +28,23 @@ pub enum MessageState {
     Settled(Settled),
 }
 
+impl fmt::Display for MessageState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            MessageState::Accepted => "accepted",
+            MessageState::Sealed => "sealed",
+            MessageState::Attested => "attested",
+            MessageState::Delivered => "delivered",
+            MessageState::Acknowledged => "acknowledged",
+            MessageState::Settled(Settled::Delivered) => "settled as delivered",
+            MessageState::Settled(Settled::Success { .. }) => "settled with a success",
+            MessageState::Settled(Settled::Failure { .. }) => "settled with a failure",
+            MessageState::Settled(Settled::Tombstone { reason, .. }) => return write!(f, "settled as {reason}"),
+            MessageState::Settled(Settled::Expired) => "settled as expired",
+        })
+    }
+}
+
 /// What became of a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "how", rename_all = "snake_case")]

@@ -51,7 +51,7 @@ pub enum SettlementProofError {
         reason: Tombstone,
     },
     /// Nothing shows that the message will never run.
-    #[error("nonce {nonce} has not expired, nor was it buried: its state is {state:?}")]
+    #[error("nonce {nonce} has not expired, nor was it buried: it is {state}")]
     NotExpired {
         /// The nonce asked for.
         nonce: u64,

@@ -3,6 +3,7 @@
 use super::bulk::{Batch, TakenBatch};
 use super::files::FilesCommand;
 use super::outcomes::OutcomeReply;
+use super::proofs::ProofCommand;
 use crate::near::AttestGas;
 use queue::engine::{Enqueue, EnqueueError, InboxEntry, ProveError, Status};
 use queue::ids::ShardId;
@@ -179,6 +180,8 @@ pub(super) enum Command {
     Outcome { message: SentMessage, reply: OutcomeReply },
     /// Prove a received message.
     Prove { source: ShardId, nonce: u64, reply: oneshot::Sender<Result<MessageProof, ProveError>> },
+    /// Prove what became of a sent message.
+    SettlementProof(ProofCommand),
     /// Read or take a lane by files.
     Files(FilesCommand),
     /// Read the registered shards again; answered when NEAR has answered or failed to.

@@ -46,6 +46,7 @@ impl<S: Store> Driver<S> {
             Command::Wait { message, milestone, reply } => self.waiters.add_milestone(message, milestone, reply),
             Command::Outcome { message, reply } => self.handle_outcome(&message, reply),
             Command::Prove { source, nonce, reply } => answer(reply, self.engine.prove(&source, nonce)),
+            Command::SettlementProof(command) => self.handle_proof(command),
             Command::Files(command) => self.handle_files(command),
             Command::RefreshRegistry { reply } => {
                 self.request(Request::RefreshRegistry);

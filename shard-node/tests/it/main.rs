@@ -9,6 +9,7 @@ mod localnet;
 mod mallory;
 mod near;
 mod processes;
+mod prove;
 mod relay;
 mod send;
 mod store;
