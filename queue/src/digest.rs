@@ -131,8 +131,7 @@ pub struct LeafHasher(sha2::Sha256);
 #[cfg(feature = "native")]
 impl LeafHasher {
     /// For the next leaf.
-    #[allow(clippy::new_without_default, reason = "a hasher without input is no value of its own")]
-    pub fn new() -> Self {
+    pub fn begin() -> Self {
         LeafHasher(sha2::Digest::new_with_prefix([0x00]))
     }
 

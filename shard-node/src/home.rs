@@ -39,6 +39,9 @@ pub enum HomeError {
         /// What failed.
         error: io::Error,
     },
+    /// The node's keys aren't there.
+    #[error("there are no keys at {0}: put the file of the node that this home belongs to there; a backup has none")]
+    NoKeys(PathBuf),
     /// There is no home.
     #[error("no home at {0}: make one with `shard-node init --home {0}`")]
     Missing(PathBuf),
@@ -158,7 +161,10 @@ impl Home {
     /// # Errors
     /// [`HomeError`].
     pub fn read_keys(&self) -> Result<Keys, HomeError> {
-        read_json(&self.keys_path())
+        read_json(&self.keys_path()).map_err(|error| match error {
+            HomeError::Io { path, error } if error.kind() == io::ErrorKind::NotFound => HomeError::NoKeys(path),
+            error => error,
+        })
     }
 
     /// Writes the secrets.

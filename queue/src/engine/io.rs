@@ -234,7 +234,7 @@ pub enum Stop {
     Store(#[from] StoreError),
     /// The contract's tip isn't in this node's own records: the home is an old or foreign copy.
     #[error(
-        "the bridge contract's tip for shard {shard} is height {tip}, which is not in this home's records (they end at {own}): \
+        "the bridge contract's tip for shard {shard} is height {tip}, which is not in this home's records (they end {own}): \
          this is not the newest copy of the shard's state. Start the node that has it; nothing was sealed or sent"
     )]
     NotNewest {

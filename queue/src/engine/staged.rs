@@ -78,7 +78,7 @@ impl Staged {
         while let Some((header, rest)) = bytes.split_first_chunk::<LENGTH_BYTES>() {
             let length = announced(*header);
             if length > MESSAGE_BYTES_MAX {
-                self.partial = Partial::Hashed { hasher: LeafHasher::new(), left: length };
+                self.partial = Partial::Hashed { hasher: LeafHasher::begin(), left: length };
                 bytes = self.complete(lane, rest, journal)?;
                 continue;
             }
@@ -115,7 +115,7 @@ impl Staged {
                 };
                 let length = announced(*header);
                 if length > MESSAGE_BYTES_MAX {
-                    self.partial = Partial::Hashed { hasher: LeafHasher::new(), left: length };
+                    self.partial = Partial::Hashed { hasher: LeafHasher::begin(), left: length };
                     return self.complete(lane, bytes, journal);
                 }
                 let missing = (LENGTH_BYTES + length - begun.len()).min(bytes.len());

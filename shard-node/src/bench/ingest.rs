@@ -1,21 +1,17 @@
 //! A program that sends through the local API, as fast as it is allowed to.
 
-use crate::api::types::{NewMessage, SendResult};
+use crate::api::types::StreamQuery;
 use crate::cli::Output;
 use crate::client::Client;
 use crate::home::Home;
-use anyhow::bail;
+use anyhow::{Context as _, bail};
 use queue::ids::AccountId;
+use queue::stream::Stream;
 use serde::{Deserialize, Serialize};
-use std::sync::Arc;
 use std::time::{Duration, Instant};
-use tokio::task::JoinSet;
 
-/// Messages per call.
-const BATCH_MESSAGES: u64 = 1_000;
-
-/// Calls under way at once.
-const CALLS_MAX: usize = 4;
+/// Bytes of payloads that are handed to the stream at once.
+const SENDING_BYTES: usize = 256 * 1024;
 
 /// What came of it.
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
@@ -37,34 +33,35 @@ pub(super) async fn run(
     size: usize,
     output: &Output,
 ) -> anyhow::Result<()> {
-    let client = Arc::new(Client::of_home(home)?);
-    let message = NewMessage::new(to.clone(), vec![0x5a; size]);
+    let client = Client::of_home(home)?;
+    let payload = vec![0x5a; size];
+    let per_sending = u64::try_from((SENDING_BYTES / size.max(1)).max(1))?;
+    let query = StreamQuery { to: Some(to.clone()), from: None, feed: None, at: None };
     let started = Instant::now();
-    let mut calls = JoinSet::new();
-    let mut sent = 0;
-    while sent < messages {
-        if calls.len() == CALLS_MAX
-            && let Some(ended) = calls.join_next().await
-        {
-            ended??;
+    let (sender, mut answers) = client.open_stream(&query).await?;
+    let send = async move {
+        let mut sent = 0;
+        while sent < messages {
+            let count = per_sending.min(messages - sent);
+            if !sender.send(Stream::of((0..count).map(|_| &payload))).await {
+                break;
+            }
+            sent += count;
         }
-        let count = BATCH_MESSAGES.min(messages - sent);
-        calls.spawn(call(client.clone(), (0..count).map(|_| message.clone()).collect()));
-        sent += count;
-    }
-    while let Some(ended) = calls.join_next().await {
-        ended??;
+    };
+    let read = async {
+        let mut newest = None;
+        while let Some(progress) = answers.next().await? {
+            newest = Some(progress);
+        }
+        newest.context("a stream is answered")
+    };
+    let ((), answer) = tokio::join!(send, read);
+    let answer = answer?;
+    if let Some(error) = answer.error {
+        bail!("the node refused a message: {}", error.message);
     }
     let elapsed_ns = u64::try_from(Duration::as_nanos(&started.elapsed())).unwrap_or(u64::MAX);
-    output.finish("ingested", &Ingested { messages: sent, elapsed_ns });
-    Ok(())
-}
-
-async fn call(client: Arc<Client>, messages: Vec<NewMessage>) -> anyhow::Result<()> {
-    for result in client.send_many(messages).await?.results {
-        if let SendResult::Refused { error } = result {
-            bail!("the node refused a message: {}", error.message);
-        }
-    }
+    output.finish("ingested", &Ingested { messages: answer.durable, elapsed_ns });
     Ok(())
 }

@@ -8,9 +8,9 @@ use crate::bench::sustained;
 use anyhow::Context as _;
 use std::time::Duration;
 
-/// Messages under way at once when the signer is fast: some tenths of a second's worth, in which a
-/// few checkpoints are attested one after the other.
-const WINDOW: u64 = 500_000;
+/// Bytes of payload under way when the signer answers at once: some flights, so that both ends always
+/// have something to do, and no queue grows between them.
+const WINDOW_BYTES: usize = 64 * 1024 * 1024;
 
 /// How many times the signer's delay is under way when it is slow: a message waits for the
 /// signature in progress, for its own, and for its way.
@@ -72,7 +72,7 @@ impl Bench<'_> {
         self.step(&format!("{messages} messages of {size} B, signer delay {signer_delay:?}"));
         let window = match self.figures.of_run(SMALL.rate, self.run) {
             Some(rate) if !signer_delay.is_zero() => whole(rate * signer_delay.as_secs_f64() * WINDOW_DELAYS),
-            _ => WINDOW,
+            _ => u64::try_from(WINDOW_BYTES / size)?,
         };
         let folder = self.folder()?;
         let mut bridge = Bridge::start(&self.program, folder.path(), self.pinning, signer_delay).await?;
