@@ -8,8 +8,11 @@ use crate::log::{CompactRange, NodeId, prove_consistency, prove_inclusion, range
 use crate::store::{Store, StoreError};
 use crate::stream::stream_bytes;
 
-/// Bytes read at once where single messages are hashed again.
+/// Bytes read at once where many messages are looked at.
 const READ_BYTES: usize = 1024 * 1024;
+
+/// Bytes read at once for the messages below a subtree that isn't stored: mostly all of them.
+const READ_FEW_BYTES: usize = 32 * 1024;
 
 /// Number of leaves below a stored node of the lowest stored level.
 const STORED_LEAVES: u64 = 1 << STORED_LEVEL_MIN;
@@ -106,7 +109,8 @@ impl<S: Store> LaneTree<'_, S> {
     ) -> Result<(), StoreError> {
         let mut at = begin;
         while at < end {
-            let messages = self.store.read(self.lane, at, READ_BYTES)?;
+            let bytes_max = if end - at <= STORED_LEAVES { READ_FEW_BYTES } else { READ_BYTES };
+            let messages = self.store.read(self.lane, at, bytes_max)?;
             if messages.is_empty() {
                 return Err(StoreError::Damaged(format!("{} lacks message {at}", self.lane)));
             }
