@@ -3,6 +3,7 @@
 #![allow(missing_docs, reason = "near-sdk's macros generate public items without docs")]
 
 use crate::host::Host;
+use crate::signer::SIGN_TGAS_DEFAULT;
 use near_sdk::{PanicOnDefault, env, near};
 use queue::codec;
 use queue::digest::{Tag, tagged};
@@ -23,8 +24,10 @@ pub struct Bridge {
     pub(crate) secp256k1: Option<PublicKey>,
     /// The signer's root key for ed25519, once known. Never replaced.
     pub(crate) ed25519: Option<PublicKey>,
-    /// How many names are taken: the index of the next.
+    /// How many names were taken: the index of the next.
     pub(crate) shard_count: u64,
+    /// Gas in Tgas that the signer requires for `sign`, as it said last.
+    pub(crate) sign_tgas: u64,
 }
 
 #[near]
@@ -44,6 +47,7 @@ impl Bridge {
             secp256k1: None,
             ed25519: None,
             shard_count: 0,
+            sign_tgas: SIGN_TGAS_DEFAULT,
         }
     }
 }

@@ -8,10 +8,13 @@ use queue::ids::AccountId;
 use queue::trust::{Curve, PublicKey};
 use serde::{Deserialize, Serialize};
 
-/// Gas in Tgas that `sign` requires its caller to attach. The signer's voters can change it
-/// (`config().sign_call_gas_attachment_requirement_tera_gas`), and so all gas that a caller of
-/// `attest` attaches beyond our needs goes to `sign` too: a raised requirement needs no new code.
-pub const SIGN_TGAS: u64 = 15;
+/// Gas in Tgas that `sign` requires its caller to attach, until the signer's own figure is known
+/// (`config().sign_call_gas_attachment_requirement_tera_gas`, which its voters can change). All gas
+/// that a caller of `attest` attaches beyond our needs goes to `sign` too.
+pub const SIGN_TGAS_DEFAULT: u64 = 15;
+
+/// Most Tgas that are believed: what a call of 300 Tgas leaves beside the contract's own needs.
+pub const SIGN_TGAS_MAX: u64 = 200;
 
 /// Deposit that `sign` requires, in yoctoNEAR.
 pub const SIGN_DEPOSIT_YOCTO: u128 = 1;
@@ -22,6 +25,9 @@ pub const KEY_TGAS: u64 = 20;
 /// Longest answer that is read, in bytes. A signature takes some 250, an ed25519 one as decimal
 /// numbers some 300.
 pub const ANSWER_BYTES_MAX: usize = 1024;
+
+/// Longest answer of `config` that is read, in bytes. It has some twenty numbers.
+pub const CONFIG_BYTES_MAX: usize = 4096;
 
 /// The signer's domain for a curve: fixed on all public networks.
 const fn domain_id(curve: Curve) -> u64 {
@@ -138,6 +144,18 @@ pub fn parse_signature(bytes: &[u8]) -> Option<ChainSignature> {
 pub fn parse_key(bytes: &[u8], curve: Curve) -> Option<PublicKey> {
     let key: PublicKey = serde_json::from_slice(bytes).ok()?;
     (key.curve() == curve).then_some(key)
+}
+
+#[derive(Deserialize)]
+struct ConfigJson {
+    sign_call_gas_attachment_requirement_tera_gas: u64,
+}
+
+/// Reads the gas in Tgas that `sign` requires from the result of `config`; `None` if there is no
+/// such number, or one that can't be met.
+pub fn parse_sign_tgas(bytes: &[u8]) -> Option<u64> {
+    let config: ConfigJson = serde_json::from_slice(bytes).ok()?;
+    Some(config.sign_call_gas_attachment_requirement_tera_gas).filter(|tgas| (1..=SIGN_TGAS_MAX).contains(tgas))
 }
 
 #[cfg(test)]

@@ -1,7 +1,8 @@
-//! Reading and writing the records of shards.
+//! Reading and writing the records of shards. Those of the release before are read where no newer
+//! one stands.
 
-use crate::pending::Tip;
-use crate::registry::{ShardRecord, Transport};
+use crate::pending::{Tip, TipV1};
+use crate::registry::{Epoch, Rotation, ShardRecord, ShardRecordV1, Transport};
 use crate::storage_keys::StorageKey;
 use borsh::{BorshDeserialize, BorshSerialize};
 use near_sdk::env;
@@ -11,16 +12,39 @@ use queue::ids::ShardId;
 /// Reads a shard's record.
 pub fn read_shard(shard: &ShardId) -> Option<ShardRecord> {
     read(&StorageKey::Shard(shard))
+        .or_else(|| read::<ShardRecordV1>(&StorageKey::ShardV1(shard)).map(ShardRecord::from))
 }
 
-/// Writes a shard's record.
+/// Writes a shard's record. Where the release before wrote it, its records give way to new ones.
 pub fn write_shard(shard: &ShardId, record: &ShardRecord) {
     write(&StorageKey::Shard(shard), record);
+    if record.index.is_none() {
+        env::storage_remove(&StorageKey::ShardV1(shard).to_bytes());
+        if let Some(tip) = read_tip(shard) {
+            write_tip(shard, &tip);
+            env::storage_remove(&StorageKey::TipV1(shard).to_bytes());
+        }
+    }
 }
 
-/// Reads how a registered shard's nodes are reached.
+/// Removes all that stands of a reservation that never became active. The shard listed last, of
+/// which `last` is the index, takes its place in the list, which stays without gaps.
+pub fn remove_reservation(shard: &ShardId, index: u64, last: u64) {
+    for key in [StorageKey::Shard(shard), StorageKey::Transport(shard), StorageKey::Rotation(shard)] {
+        env::storage_remove(&key.to_bytes());
+    }
+    if index != last {
+        let moved = shard_at(last).expect("every index below the count has a shard");
+        let record = read_shard(&moved).expect("every listed shard has a record");
+        list_shard(index, &moved);
+        write_shard(&moved, &ShardRecord { index: record.index.map(|_| index), ..record });
+    }
+    env::storage_remove(&StorageKey::ShardAt(last).to_bytes());
+}
+
+/// Reads how a registered shard's nodes are reached; empty once it is retired.
 pub fn read_transport(shard: &ShardId) -> Transport {
-    read(&StorageKey::Transport(shard)).expect("written when the shard was reserved, and never removed")
+    read(&StorageKey::Transport(shard)).unwrap_or_default()
 }
 
 /// Writes how a shard's nodes are reached.
@@ -28,9 +52,42 @@ pub fn write_transport(shard: &ShardId, transport: &Transport) {
     write(&StorageKey::Transport(shard), transport);
 }
 
+/// Removes how a shard's nodes are reached.
+pub fn remove_transport(shard: &ShardId) {
+    env::storage_remove(&StorageKey::Transport(shard).to_bytes());
+}
+
+/// Reads the members that a shard's owner announced.
+pub fn read_rotation(shard: &ShardId) -> Option<Rotation> {
+    read(&StorageKey::Rotation(shard))
+}
+
+/// Writes the members that a shard's owner announces.
+pub fn write_rotation(shard: &ShardId, rotation: &Rotation) {
+    write(&StorageKey::Rotation(shard), rotation);
+}
+
+/// Removes the announcement; says whether there was one.
+pub fn remove_rotation(shard: &ShardId) -> bool {
+    env::storage_remove(&StorageKey::Rotation(shard).to_bytes())
+}
+
+/// Reads a key epoch of a shard.
+pub fn read_epoch(shard: &ShardId, record: &ShardRecord, key_epoch: u32) -> Option<Epoch> {
+    if key_epoch == record.key_epoch {
+        return Some(record.epoch.clone());
+    }
+    read(&StorageKey::Epoch(shard, key_epoch))
+}
+
+/// Writes a key epoch that has ended.
+pub fn write_ended_epoch(shard: &ShardId, key_epoch: u32, epoch: &Epoch) {
+    write(&StorageKey::Epoch(shard, key_epoch), epoch);
+}
+
 /// Reads a shard's tip; `None` before its first checkpoint.
 pub fn read_tip(shard: &ShardId) -> Option<Tip> {
-    read(&StorageKey::Tip(shard))
+    read(&StorageKey::Tip(shard)).or_else(|| read::<TipV1>(&StorageKey::TipV1(shard)).map(Tip::from))
 }
 
 /// Writes a shard's tip.
@@ -38,7 +95,7 @@ pub fn write_tip(shard: &ShardId, tip: &Tip) {
     write(&StorageKey::Tip(shard), tip);
 }
 
-/// The shard that was reserved as the `index`-th, from 0.
+/// The shard in this place of the list.
 pub fn shard_at(index: u64) -> Option<ShardId> {
     read(&StorageKey::ShardAt(index))
 }

@@ -7,15 +7,25 @@ use queue::ids::ShardId;
 
 /// Borsh of this is the storage key of a record.
 #[derive(BorshSerialize)]
+#[borsh(use_discriminant = true)]
+#[repr(u8)]
 pub enum StorageKey<'a> {
-    /// [`crate::registry::ShardRecord`].
-    Shard(&'a ShardId),
+    /// [`crate::registry::ShardRecordV1`]: read, and never written.
+    ShardV1(&'a ShardId) = 0,
     /// [`crate::registry::Transport`].
-    Transport(&'a ShardId),
+    Transport(&'a ShardId) = 1,
+    /// [`crate::pending::TipV1`]: read, and never written.
+    TipV1(&'a ShardId) = 2,
+    /// The name of the n-th listed shard, from 0.
+    ShardAt(u64) = 3,
+    /// [`crate::registry::ShardRecord`].
+    Shard(&'a ShardId) = 4,
     /// [`crate::pending::Tip`].
-    Tip(&'a ShardId),
-    /// The name of the shard that was reserved as the n-th, from 0.
-    ShardAt(u64),
+    Tip(&'a ShardId) = 5,
+    /// [`crate::registry::Epoch`] of a key epoch that is not the newest.
+    Epoch(&'a ShardId, u32) = 6,
+    /// [`crate::registry::Rotation`].
+    Rotation(&'a ShardId) = 7,
 }
 
 impl StorageKey<'_> {

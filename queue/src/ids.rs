@@ -153,6 +153,11 @@ impl NetworkName {
     pub fn as_str(&self) -> &str {
         &self.0
     }
+
+    /// Whether this is a chain on one machine, where nobody needs time to react.
+    pub fn is_localnet(&self) -> bool {
+        self.0 == "localnet"
+    }
 }
 
 impl FromStr for NetworkName {

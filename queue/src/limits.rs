@@ -45,6 +45,12 @@ pub const ADDRESSES_MAX: usize = 8;
 /// Longest listed address (`host:port`), in bytes: a DNS name and a port.
 pub const ADDRESS_BYTES_MAX: usize = 260;
 
+/// Most lanes of a shard. A node that walks its list asks a handful of times.
+pub const LANES_PER_SHARD_MAX: u32 = 1_024;
+
+/// Longest list of permissions of a lane in plain text, in bytes; a longer one is kept as its hash.
+pub const LANE_PERMISSIONS_BYTES_MAX: usize = 1_024;
+
 /// How far a checkpoint's time may lie ahead of NEAR's block time, in nanoseconds.
 pub const CHECKPOINT_AHEAD_NS_MAX: u64 = 60_000_000_000;
 

@@ -172,8 +172,9 @@ def statement(value: dict) -> tuple[str, bytes]:
 
 
 def attest_args(value: dict) -> bytes:
-    endorsements = [u16(item["member"]) + fixed(item["signature"], 64) for item in value["endorsements"]]
-    return checkpoint(value["checkpoint"]) + listing(endorsements)
+    signatures = {item["member"]: fixed(item["signature"], 64) for item in value["endorsements"]}
+    members = sum(1 << member for member in signatures)
+    return checkpoint(value["checkpoint"]) + u64(members) + listing([signatures[at] for at in sorted(signatures)])
 
 
 def receiver_frame(value: dict) -> bytes:

@@ -1,14 +1,22 @@
 //! The promises to the signer, and what came of them.
 
-use crate::signer::{self, ANSWER_BYTES_MAX, Answer, KEY_TGAS, SIGN_DEPOSIT_YOCTO, SIGN_TGAS};
+use crate::signer::{self, ANSWER_BYTES_MAX, Answer, CONFIG_BYTES_MAX, KEY_TGAS, SIGN_DEPOSIT_YOCTO};
 use near_sdk::{AccountId, Gas, GasWeight, NearToken, Promise, env};
 use queue::attestation::ChainSignature;
 use queue::digest::Hash;
 use queue::trust::{Curve, PublicKey};
 
-/// Asks for the signature of `digest` by the key of `path`.
-pub fn sign(signer: AccountId, path: &str, digest: &Hash, curve: Curve) -> Promise {
-    call(signer, "sign", signer::sign_args(path, digest, curve), SIGN_DEPOSIT_YOCTO, SIGN_TGAS)
+/// Gas for the signer's small views.
+const VIEW_TGAS: u64 = 5;
+
+/// Asks for the signature of `digest` by the key of `path`, with at least `tgas`.
+pub fn sign(signer: AccountId, path: &str, digest: &Hash, curve: Curve, tgas: u64) -> Promise {
+    call(signer, "sign", signer::sign_args(path, digest, curve), SIGN_DEPOSIT_YOCTO, tgas)
+}
+
+/// Asks for the signer's requirements.
+pub fn config(signer: AccountId) -> Promise {
+    call(signer, "config", b"{}".to_vec(), 0, VIEW_TGAS)
 }
 
 /// Asks for the key of `path` when this contract calls.
@@ -29,16 +37,21 @@ fn call(signer: AccountId, method: &str, args: Vec<u8>, yocto: u128, tgas: u64) 
 
 /// The signature that the promise before this callback returned.
 pub fn signature_answer() -> Answer<ChainSignature> {
-    read_answer(signer::parse_signature)
+    read_answer(ANSWER_BYTES_MAX, signer::parse_signature)
 }
 
 /// The public key on `curve` that the promise before this callback returned.
 pub fn key_answer(curve: Curve) -> Answer<PublicKey> {
-    read_answer(|bytes| signer::parse_key(bytes, curve))
+    read_answer(ANSWER_BYTES_MAX, |bytes| signer::parse_key(bytes, curve))
 }
 
-fn read_answer<T>(parse: impl FnOnce(&[u8]) -> Option<T>) -> Answer<T> {
-    match env::promise_result_checked(0, ANSWER_BYTES_MAX) {
+/// The gas in Tgas that `sign` requires, from the promise before this callback.
+pub fn sign_tgas_answer() -> Answer<u64> {
+    read_answer(CONFIG_BYTES_MAX, signer::parse_sign_tgas)
+}
+
+fn read_answer<T>(bytes_max: usize, parse: impl FnOnce(&[u8]) -> Option<T>) -> Answer<T> {
+    match env::promise_result_checked(0, bytes_max) {
         Ok(bytes) => parse(&bytes).map_or(Answer::Unreadable, Answer::Given),
         Err(_) => Answer::None,
     }

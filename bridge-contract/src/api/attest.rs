@@ -1,18 +1,18 @@
 //! Having a checkpoint signed.
 
-use super::{ask, emit};
+use super::{ask, emit, registered};
 use crate::bridge::{Bridge, BridgeExt};
 use crate::errors::Refusal;
 use crate::host::Host;
 use crate::pending::Tip;
-use crate::registry::ShardRecord;
+use crate::registry::{Epoch, ShardRecord};
 use crate::rules::{self, AttestRequest, Verdict};
 use crate::signer::SIGN_DEPOSIT_YOCTO;
 use crate::storage;
 use near_sdk::{Gas, PromiseOrValue, env, near};
 use queue::attestation::shard_path;
 use queue::checkpoint::Checkpoint;
-use queue::contract::{AttestResult, AttestationFailed, Attested, Endorsement, Event};
+use queue::contract::{AttestResult, AttestationFailed, Attested, Endorsements, Event};
 use queue::digest::Hash;
 use queue::ids::ShardId;
 
@@ -20,9 +20,12 @@ use queue::ids::ShardId;
 /// The contract's tests print what it burns.
 const ON_SIGNATURE_GAS: Gas = Gas::from_tgas(8);
 
-/// Least gas of a call to `attest`: what it burns itself with one endorsement, the signer's and the
-/// callback's. Refusing below it names the reason; otherwise the VM would only say that gas ran out.
-const ATTEST_GAS_MIN: Gas = Gas::from_tgas(35);
+/// What `attest` takes itself, callback included, in Tgas, beside what endorsements take. Refusing below it names the reason; otherwise the
+/// VM would only say that gas ran out.
+const ATTEST_TGAS: u64 = 20;
+
+/// How many endorsements one Tgas checks.
+const ENDORSEMENTS_PER_TGAS: u64 = 2;
 
 #[near]
 impl Bridge {
@@ -35,14 +38,14 @@ impl Bridge {
     pub fn attest(
         &self,
         #[serializer(borsh)] checkpoint: Checkpoint,
-        #[serializer(borsh)] endorsements: Vec<Endorsement>,
+        #[serializer(borsh)] endorsements: Endorsements,
     ) -> Result<PromiseOrValue<AttestResult>, Refusal> {
-        let prepaid = env::prepaid_gas();
-        if prepaid < ATTEST_GAS_MIN {
-            return Err(Refusal::GasTooLow { found_tgas: prepaid.as_tgas(), expected_tgas: ATTEST_GAS_MIN.as_tgas() });
+        let own_tgas = ATTEST_TGAS + u64::from(endorsements.members.count_ones()) / ENDORSEMENTS_PER_TGAS;
+        let (found_tgas, expected_tgas) = (env::prepaid_gas().as_tgas(), own_tgas + self.sign_tgas);
+        if found_tgas < expected_tgas {
+            return Err(Refusal::GasTooLow { method: "attest", found_tgas, expected_tgas });
         }
-        let record =
-            storage::read_shard(&checkpoint.shard).ok_or_else(|| Refusal::UnknownShard(checkpoint.shard.clone()))?;
+        let record = registered(&checkpoint.shard)?;
         let verdict = rules::judge_checkpoint::<Host>(AttestRequest {
             domain: &self.domain,
             record: &record,
@@ -59,10 +62,10 @@ impl Bridge {
 
     #[private]
     pub fn on_signature(&self, shard: ShardId, hash: Hash) -> AttestResult {
-        let record = storage::read_shard(&shard).expect("a shard is never removed");
+        let record = storage::read_shard(&shard).expect("a shard that was active is never removed");
         let mut tip = storage::read_tip(&shard).expect("the tip was recorded before the signer was asked");
         let answer = ask::signature_answer();
-        // A request that was sent twice is answered twice, and by then the lane may have moved on.
+        // A request that was sent twice is answered twice, and by then the shard may have moved on.
         if tip.hash != hash {
             return AttestResult::Failed;
         }
@@ -70,38 +73,48 @@ impl Bridge {
             return AttestResult::Attested { signature };
         }
         let height = tip.checkpoint.height;
-        let key = record.key.expect("only active shards ask for signatures, and no key is ever removed");
-        let digest = rules::shard_digest::<Host>(&self.domain, &hash, record.curve);
-        match rules::judge_answer::<Host>(answer, &digest, &key) {
+        let epoch = epoch_of(&tip, &record);
+        let key = epoch.key.expect("only epochs with a key ask for signatures, and no key is ever removed");
+        let digest = rules::shard_digest::<Host>(&self.domain, &hash, epoch.curve);
+        let (result, event) = match rules::judge_answer::<Host>(answer, &digest, &key) {
             Ok(signature) => {
                 tip.signature = Some(signature.clone());
-                storage::write_tip(&shard, &tip);
-                let attested = Attested { shard, height, hash, signature: signature.clone() };
-                emit(&Event::Attested([attested]));
-                AttestResult::Attested { signature }
+                let attested = Attested { shard: shard.clone(), height, hash, signature: signature.clone() };
+                (AttestResult::Attested { signature }, Event::Attested([attested]))
             }
             Err(reason) => {
-                emit(&Event::AttestationFailed([AttestationFailed { shard, height, hash, reason }]));
-                AttestResult::Failed
+                tip.last_failure_block = Some(env::block_height());
+                let failed = AttestationFailed { shard: shard.clone(), height, hash, reason };
+                (AttestResult::Failed, Event::AttestationFailed([failed]))
             }
-        }
+        };
+        storage::write_tip(&shard, &tip);
+        emit(&event);
+        result
     }
 }
 
 impl Bridge {
     fn ask_signer(&self, mut record: ShardRecord, mut tip: Tip) -> PromiseOrValue<AttestResult> {
         let shard = tip.checkpoint.shard.clone();
+        let curve = epoch_of(&tip, &record).curve;
         record.balance_yocto -= SIGN_DEPOSIT_YOCTO;
         tip.attempts = tip.attempts.saturating_add(1);
         storage::write_shard(&shard, &record);
         storage::write_tip(&shard, &tip);
 
         let path = shard_path(&self.domain, &shard, tip.checkpoint.key_epoch);
-        let digest = rules::shard_digest::<Host>(&self.domain, &tip.hash, record.curve);
+        let digest = rules::shard_digest::<Host>(&self.domain, &tip.hash, curve);
         let callback = Bridge::ext(env::current_account_id())
             .with_static_gas(ON_SIGNATURE_GAS)
             .with_unused_gas_weight(0)
             .on_signature(shard, tip.hash);
-        ask::sign(self.signer.clone(), &path, &digest, record.curve).then(callback).into()
+        ask::sign(self.signer.clone(), &path, &digest, curve, self.sign_tgas).then(callback).into()
     }
+}
+
+/// The tip's own key epoch: a pending tip is signed with its key, even when a newer one has begun.
+fn epoch_of(tip: &Tip, record: &ShardRecord) -> Epoch {
+    let checkpoint = &tip.checkpoint;
+    storage::read_epoch(&checkpoint.shard, record, checkpoint.key_epoch).expect("no key epoch is ever removed")
 }

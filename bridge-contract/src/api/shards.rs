@@ -1,25 +1,21 @@
-//! Registering shards: reserve, activate, pay, say how their nodes are reached.
+//! Registering shards and what becomes of them: reserve, lapse, pay, pause, retire, say how their
+//! nodes are reached.
 
-use super::{ask, emit};
+use super::{emit, owned, pay_for_storage, refund, registered, storage_price_yocto};
 use crate::bridge::{Bridge, BridgeExt};
-use crate::errors::Refusal;
-use crate::registry::{RESERVE_BALANCE_YOCTO_MAX, SHARD_STORAGE_BYTES_MAX, ShardRecord};
-use crate::signer::Answer;
+use crate::errors::{Refusal, ShardRefusal};
+use crate::registry::{RESERVE_BALANCE_YOCTO_MAX, RETIRED_STORAGE_BYTES_MAX, SHARD_STORAGE_BYTES_MAX};
 use crate::{rules, storage};
-use near_sdk::{Gas, NearToken, Promise, PromiseOrValue, env, near};
-use queue::attestation::shard_path;
-use queue::contract::{Event, ReserveArgs, ShardActivated, ShardArgs, ShardReserved};
+use near_sdk::{env, near};
+use queue::contract::{AmountYocto, Event, ReserveArgs, ShardArgs, ShardReserved};
 use queue::ids::ShardId;
 use queue::trust::{Curve, PublicKey};
 
-/// Gas for a callback that stores a key.
-const ON_KEY_GAS: Gas = Gas::from_tgas(6);
-
 #[near]
 impl Bridge {
-    /// Takes a name for ever; the caller becomes the shard's owner. The deposit covers the shard's
-    /// storage; up to [`RESERVE_BALANCE_YOCTO_MAX`] of the rest becomes its balance, what remains
-    /// goes back.
+    /// Takes a name; the caller becomes the shard's owner. Once the shard was active the name is
+    /// given for ever. The deposit covers the shard's storage; up to [`RESERVE_BALANCE_YOCTO_MAX`]
+    /// of the rest becomes its balance, what remains goes back.
     #[payable]
     #[handle_result]
     pub fn reserve(
@@ -32,71 +28,38 @@ impl Bridge {
         addresses: Vec<String>,
     ) -> Result<(), Refusal> {
         if storage::read_shard(&shard).is_some() {
-            return Err(Refusal::NameTaken(shard));
+            return Err(ShardRefusal::NameTaken(shard).into());
         }
-        let rest = pay_for_storage()?;
-        let balance = rest.min(RESERVE_BALANCE_YOCTO_MAX);
+        let (rest, storage_yocto) = pay_for_storage("reserving a shard", SHARD_STORAGE_BYTES_MAX)?;
         let args = ReserveArgs { shard, members, threshold, curve, transport_keys, addresses };
         let owner = env::predecessor_account_id();
-        let (record, transport) = rules::judge_reservation(&args, owner.clone(), balance)?;
+        let index = self.shard_count;
+        let (mut record, transport) = rules::judge_reservation(&args, owner.clone(), index, env::block_timestamp())?;
+        record.storage_yocto = storage_yocto;
+        record.balance_yocto = rest.min(RESERVE_BALANCE_YOCTO_MAX);
 
         storage::write_shard(&args.shard, &record);
         storage::write_transport(&args.shard, &transport);
-        storage::list_shard(self.shard_count, &args.shard);
+        storage::list_shard(index, &args.shard);
         self.shard_count += 1;
-        if rest > balance {
-            Promise::new(owner.clone()).transfer(NearToken::from_yoctonear(rest - balance)).detach();
-        }
+        refund(owner.clone(), rest - record.balance_yocto);
         emit(&Event::ShardReserved([ShardReserved { shard: args.shard, owner }]));
         Ok(())
     }
 
-    /// Asks the signer for a reserved shard's derived key, and makes the shard active when it
-    /// comes. Anyone may call it, again and again. Returns the key, or null if none came.
+    /// Gives up a name that never became active: its owner at any time, anybody once it was
+    /// reserved for [`rules::RESERVATION_NS`]. All that was paid goes back to the owner, and the
+    /// name is free: nothing was ever signed under it.
     #[handle_result]
-    pub fn activate(&self, shard: ShardId) -> Result<PromiseOrValue<Option<PublicKey>>, Refusal> {
+    pub fn lapse(&mut self, shard: ShardId) -> Result<(), Refusal> {
         let record = registered(&shard)?;
-        if let Some(key) = record.key {
-            return Ok(PromiseOrValue::Value(Some(key)));
-        }
-        let path = shard_path(&self.domain, &shard, record.key_epoch);
-        let asked = ask::derived_public_key(self.signer.clone(), &path, record.curve);
-        Ok(asked.then(callback().on_derived_key(shard)).into())
-    }
-
-    #[private]
-    pub fn on_derived_key(&self, shard: ShardId) -> Option<PublicKey> {
-        let mut record = storage::read_shard(&shard)?;
-        if record.key.is_some() {
-            return record.key;
-        }
-        let Answer::Given(public_key) = ask::key_answer(record.curve) else {
-            emit(&Event::ShardActivationFailed([ShardArgs { shard }]));
-            return None;
-        };
-        record.key = Some(public_key);
-        storage::write_shard(&shard, &record);
-        emit(&Event::ShardActivated([ShardActivated { shard, key_epoch: record.key_epoch, public_key }]));
-        Some(public_key)
-    }
-
-    /// Asks the signer for its root keys. Anyone may call it, again and again: a key that is known
-    /// stays as it is.
-    pub fn sync_signer(&self) {
-        for curve in [Curve::Secp256k1, Curve::Ed25519] {
-            ask::public_key(self.signer.clone(), curve).then(callback().on_root_key(curve)).detach();
-        }
-    }
-
-    #[private]
-    pub fn on_root_key(&mut self, curve: Curve) {
-        let known = match curve {
-            Curve::Secp256k1 => &mut self.secp256k1,
-            Curve::Ed25519 => &mut self.ed25519,
-        };
-        if let (None, Answer::Given(key)) = (&known, ask::key_answer(curve)) {
-            *known = Some(key);
-        }
+        let caller = env::predecessor_account_id();
+        let index = rules::judge_lapse(&shard, &record, &caller, env::block_timestamp())?;
+        self.shard_count -= 1;
+        storage::remove_reservation(&shard, index, self.shard_count);
+        refund(record.owner, record.storage_yocto.saturating_add(record.balance_yocto));
+        emit(&Event::ShardLapsed([ShardArgs { shard }]));
+        Ok(())
     }
 
     /// Adds the attached deposit to a shard's balance. Anyone may call it.
@@ -106,11 +69,25 @@ impl Bridge {
         let mut record = registered(&shard)?;
         let deposit = env::attached_deposit().as_yoctonear();
         if deposit == 0 {
-            return Err(Refusal::NoDeposit(shard));
+            return Err(ShardRefusal::NoDeposit(shard).into());
+        }
+        if record.retired {
+            return Err(ShardRefusal::Retired(shard).into());
         }
         // No sum of deposits exceeds NEAR's total supply, which is below 2^128.
         record.balance_yocto = record.balance_yocto.saturating_add(deposit);
         storage::write_shard(&shard, &record);
+        Ok(())
+    }
+
+    /// Sends some or all of a shard's balance to its owner, who calls.
+    #[handle_result]
+    pub fn withdraw(&mut self, shard: ShardId, amount_yocto: Option<AmountYocto>) -> Result<(), Refusal> {
+        let mut record = owned(&shard)?;
+        let amount = rules::judge_withdrawal(&shard, &record, amount_yocto.map(|amount| amount.0))?;
+        record.balance_yocto -= amount;
+        storage::write_shard(&shard, &record);
+        refund(record.owner, amount);
         Ok(())
     }
 
@@ -122,29 +99,52 @@ impl Bridge {
         transport_keys: Vec<PublicKey>,
         addresses: Vec<String>,
     ) -> Result<(), Refusal> {
-        let record = registered(&shard)?;
-        let caller = env::predecessor_account_id();
-        if caller != record.owner {
-            return Err(Refusal::NotOwner { caller, shard, owner: record.owner });
-        }
+        let record = owned(&shard)?;
         let transport = rules::judge_transport(&record.members, &transport_keys, &addresses)?;
         storage::write_transport(&shard, &transport);
         Ok(())
     }
+
+    /// Stops the caller's shard: no new checkpoint is recorded until `resume`. A pending one can
+    /// still be asked again.
+    #[handle_result]
+    pub fn pause(&mut self, shard: ShardId) -> Result<(), Refusal> {
+        set_paused(&shard, true)?;
+        emit(&Event::ShardPaused([ShardArgs { shard }]));
+        Ok(())
+    }
+
+    /// Ends a pause of the caller's shard.
+    #[handle_result]
+    pub fn resume(&mut self, shard: ShardId) -> Result<(), Refusal> {
+        set_paused(&shard, false)?;
+        emit(&Event::ShardResumed([ShardArgs { shard }]));
+        Ok(())
+    }
+
+    /// Ends the caller's shard: its heads attested last are final, its name, heights and keys stay
+    /// taken for ever. Its balance, and what was paid for the storage that goes, come back.
+    #[handle_result]
+    pub fn retire(&mut self, shard: ShardId) -> Result<(), Refusal> {
+        let mut record = owned(&shard)?;
+        rules::judge_retirement(&shard, &record, storage::read_tip(&shard).as_ref())?;
+        let freed_yocto = record.storage_yocto.saturating_sub(storage_price_yocto(RETIRED_STORAGE_BYTES_MAX));
+        let back_yocto = record.balance_yocto.saturating_add(freed_yocto);
+        record.balance_yocto = 0;
+        record.storage_yocto -= freed_yocto;
+        record.retired = true;
+        storage::write_shard(&shard, &record);
+        storage::remove_transport(&shard);
+        storage::remove_rotation(&shard);
+        refund(record.owner, back_yocto);
+        emit(&Event::ShardRetired([ShardArgs { shard }]));
+        Ok(())
+    }
 }
 
-/// What remains of the attached deposit beyond the price of a shard's storage, in yoctoNEAR.
-fn pay_for_storage() -> Result<u128, Refusal> {
-    let expected_yocto = SHARD_STORAGE_BYTES_MAX * env::storage_byte_cost().as_yoctonear();
-    let found_yocto = env::attached_deposit().as_yoctonear();
-    found_yocto.checked_sub(expected_yocto).ok_or(Refusal::DepositTooSmall { found_yocto, expected_yocto })
-}
-
-fn registered(shard: &ShardId) -> Result<ShardRecord, Refusal> {
-    storage::read_shard(shard).ok_or_else(|| Refusal::UnknownShard(shard.clone()))
-}
-
-/// The rest of the gas is the signer's.
-fn callback() -> BridgeExt {
-    Bridge::ext(env::current_account_id()).with_static_gas(ON_KEY_GAS).with_unused_gas_weight(0)
+fn set_paused(shard: &ShardId, paused: bool) -> Result<(), Refusal> {
+    let mut record = owned(shard)?;
+    record.paused = paused;
+    storage::write_shard(shard, &record);
+    Ok(())
 }

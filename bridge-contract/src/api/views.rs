@@ -3,7 +3,7 @@
 use crate::bridge::{Bridge, BridgeExt};
 use crate::storage;
 use near_sdk::near;
-use queue::contract::{SHARDS_PER_PAGE_MAX, ShardView, TipView};
+use queue::contract::{EpochView, SHARDS_PER_PAGE_MAX, ShardView, TipView};
 use queue::ids::ShardId;
 use queue::trust::TrustRoot;
 
@@ -17,16 +17,23 @@ impl Bridge {
     /// A shard; null if its name was never reserved.
     pub fn shard(&self, shard: ShardId) -> Option<ShardView> {
         let record = storage::read_shard(&shard)?;
-        let transport = storage::read_transport(&shard);
-        Some(record.into_view(shard, transport))
+        let (transport, rotation) = (storage::read_transport(&shard), storage::read_rotation(&shard));
+        Some(record.into_view(shard, transport, rotation))
     }
 
-    /// Shards in the order of their reservation, at most [`SHARDS_PER_PAGE_MAX`].
+    /// Registered shards, at most [`SHARDS_PER_PAGE_MAX`]. The list has no gaps: a page that isn't
+    /// full is the last.
     pub fn shards(&self, from_index: u32, limit: u32) -> Vec<ShardView> {
         (u64::from(from_index)..self.shard_count)
             .zip(0..limit.min(SHARDS_PER_PAGE_MAX))
             .filter_map(|(index, _)| self.shard(storage::shard_at(index)?))
             .collect()
+    }
+
+    /// A key epoch of a shard; null if there is no such epoch.
+    pub fn epoch(&self, shard: ShardId, key_epoch: u32) -> Option<EpochView> {
+        let record = storage::read_shard(&shard)?;
+        storage::read_epoch(&shard, &record, key_epoch).map(EpochView::from)
     }
 
     /// A shard's tip; null before its first checkpoint.

@@ -285,7 +285,8 @@ pub fn reservation(name: &str) -> ReserveArgs {
 }
 
 pub fn attest_args(checkpoint: &Checkpoint, endorsements: &[Endorsement]) -> Vec<u8> {
-    queue::codec::encode(&AttestArgs { checkpoint: checkpoint.clone(), endorsements: endorsements.to_vec() })
+    let endorsements = endorsements.to_vec().try_into().unwrap();
+    queue::codec::encode(&AttestArgs { checkpoint: checkpoint.clone(), endorsements })
 }
 
 pub fn successor(checkpoint: &Checkpoint) -> Checkpoint {

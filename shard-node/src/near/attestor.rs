@@ -6,7 +6,7 @@ use near_primitives::types::Balance;
 use queue::attestation::ChainSignature;
 use queue::checkpoint::Checkpoint;
 use queue::codec;
-use queue::contract::{AttestArgs, AttestResult, Endorsement, ShardView, method};
+use queue::contract::{AttestArgs, AttestResult, Endorsement, Endorsements, ShardView, method};
 use queue::digest::Native;
 use queue::engine::{AttestCost, AttestFailure};
 use queue::ids::ShardId;
@@ -99,7 +99,7 @@ impl Attestor {
         gas
     }
 
-    fn endorse(&self, checkpoint: &Checkpoint, registered: &ShardView) -> Result<Endorsement, AttestFailure> {
+    fn endorse(&self, checkpoint: &Checkpoint, registered: &ShardView) -> Result<Endorsements, AttestFailure> {
         let own = PublicKey::Ed25519(self.member.verifying_key().to_bytes());
         let index = registered.members.iter().position(|member| *member == own);
         let member = index.and_then(|index| u16::try_from(index).ok()).ok_or_else(|| {
@@ -114,7 +114,9 @@ impl Attestor {
             members_version: registered.members_version,
         };
         let statement = Statement::Endorse { checkpoint: checkpoint.hash::<Native>() };
-        Ok(Endorsement { member, signature: self.member.sign(&statement.signed_bytes(&scope)).to_bytes() })
+        let signature = self.member.sign(&statement.signed_bytes(&scope)).to_bytes();
+        Endorsements::try_from(vec![Endorsement { member, signature }])
+            .map_err(|error| AttestFailure::Rejected(error.to_string()))
     }
 }
 

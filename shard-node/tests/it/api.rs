@@ -65,6 +65,7 @@ pub fn registered(name: &str) -> ShardView {
         epoch_first_height: 0,
         incarnation: 0,
         public_key: None,
+        rotation: None,
         balance_yocto: 0,
     }
 }

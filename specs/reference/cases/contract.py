@@ -18,10 +18,22 @@ def vectors() -> dict:
     subject = {"shard": "alpha", "height": 0, "hash": checkpoint_hash(first).hex()}
     member = near_key("ed25519", ed25519.public_key(SEED))
     key = near_key("secp256k1", derived_key("secp256k1", DOMAIN["bridge"], shard_path(DOMAIN, "alpha", 0)))
+    tip = {"checkpoint": first, "hash": subject["hash"]}
+    rotation = {"members": [member], "threshold": 1, "ready_at_ns": "1790000000000000000"}
+    two = [endorsement, ed25519.sign(SEED, b"of another member")]
+    by_two = {"checkpoint": first, "endorsements": [{"member": m, "signature": s.hex()} for m, s in zip((0, 63), two)]}
     events = [
         ("shard_reserved", {"shard": "alpha", "owner": "alpha.test.near"}),
         ("shard_activated", {"shard": "alpha", "key_epoch": 0, "public_key": key}),
         ("shard_activation_failed", {"shard": "alpha"}),
+        ("shard_lapsed", {"shard": "alpha"}),
+        ("members_rotated", {"shard": "alpha", "members_version": 1}),
+        ("rotation_proposed", {"shard": "alpha", "ready_at_ns": "1790000000000000000"}),
+        ("rotation_cancelled", {"shard": "alpha"}),
+        ("epoch_opened", {"shard": "alpha", "key_epoch": 1, "first_height": 7, "incarnation": 1}),
+        ("shard_paused", {"shard": "alpha"}),
+        ("shard_resumed", {"shard": "alpha"}),
+        ("shard_retired", {"shard": "alpha"}),
         ("attested", subject | {"signature": signature}),
         ("attestation_failed", subject | {"reason": "signer_failed"}),
         ("attestation_failed", subject | {"reason": "unknown_answer"}),
@@ -29,11 +41,11 @@ def vectors() -> dict:
     ]
     return {
         "about": "Borsh arguments of attest; JSON of results, views and events.",
-        "attest_args": [{"args": arguments, "bytes": records.attest_args(arguments).hex()}],
+        "attest_args": [{"args": args, "bytes": records.attest_args(args).hex()} for args in (arguments, by_two)],
         "attest_results": [{"status": "attested", "signature": signature}, {"status": "failed"}],
         "tip_views": [
-            {"checkpoint": first, "hash": subject["hash"], "signature": None, "attempts": 1},
-            {"checkpoint": first, "hash": subject["hash"], "signature": signature, "attempts": 2},
+            tip | {"signature": None, "attempts": 1, "last_failure_block": 7, "round": None},
+            tip | {"signature": signature, "attempts": 2, "last_failure_block": 7, "round": {"round": 3, "index": 9}},
         ],
         "shard_views": [
             {
@@ -50,6 +62,7 @@ def vectors() -> dict:
                 "epoch_first_height": 0,
                 "incarnation": 0,
                 "public_key": key,
+                "rotation": rotation,
                 "balance_yocto": "1000000000000000000000000",
             }
         ],

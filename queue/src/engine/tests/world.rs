@@ -421,7 +421,14 @@ impl World {
             assert_eq!(tip.checkpoint, *checkpoint, "two checkpoints at one height");
         } else {
             let hash = checkpoint.hash::<Native>();
-            node.tip = Some(TipView { checkpoint: checkpoint.clone(), hash, signature: None, attempts: 1 });
+            node.tip = Some(TipView {
+                checkpoint: checkpoint.clone(),
+                hash,
+                signature: None,
+                attempts: 1,
+                last_failure_block: None,
+                round: None,
+            });
         }
         let is_down = self.signer_is_down || self.signer_is_down_for.as_ref() == Some(&checkpoint.shard);
         if is_down && self.answers_left == 0 {

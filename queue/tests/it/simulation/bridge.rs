@@ -76,7 +76,14 @@ impl Bridge {
         checkpoint.check().expect("a checkpoint that contradicts itself nowhere");
         assert_eq!(checkpoint.domain, trust().domain);
         assert!(checkpoint.time_ns <= block_ns + CHECKPOINT_AHEAD_NS_MAX, "ahead of NEAR");
-        let tip = TipView { checkpoint: checkpoint.clone(), hash, signature: None, attempts: 1 };
+        let tip = TipView {
+            checkpoint: checkpoint.clone(),
+            hash,
+            signature: None,
+            attempts: 1,
+            last_failure_block: None,
+            round: None,
+        };
         if let Some(before) = self.tips.insert(checkpoint.shard.clone(), tip) {
             self.before.insert(checkpoint.shard.clone(), before);
         }

@@ -1,7 +1,7 @@
 use super::{Hex, parse};
 use queue::checkpoint::Checkpoint;
 use queue::codec;
-use queue::contract::{AttestArgs, AttestResult, Endorsement, Event, ShardView, TipView};
+use queue::contract::{AttestArgs, AttestResult, Endorsements, Event, ShardView, TipView};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -24,25 +24,12 @@ struct Case {
 #[derive(Deserialize)]
 struct AttestArgsJson {
     checkpoint: Checkpoint,
-    endorsements: Vec<EndorsementJson>,
-}
-
-#[derive(Deserialize)]
-struct EndorsementJson {
-    member: u16,
-    signature: Hex,
+    endorsements: Endorsements,
 }
 
 impl From<AttestArgsJson> for AttestArgs {
-    fn from(json: AttestArgsJson) -> Self {
-        let endorsement = |json: EndorsementJson| Endorsement {
-            member: json.member,
-            signature: json.signature.0.try_into().expect("64 bytes"),
-        };
-        AttestArgs {
-            checkpoint: json.checkpoint,
-            endorsements: json.endorsements.into_iter().map(endorsement).collect(),
-        }
+    fn from(AttestArgsJson { checkpoint, endorsements }: AttestArgsJson) -> Self {
+        AttestArgs { checkpoint, endorsements }
     }
 }
 

@@ -1,0 +1,37 @@
+//! What the contract keeps of the signer: its root keys, and the gas that it asks for.
+
+use super::{ask, key_callback};
+use crate::bridge::{Bridge, BridgeExt};
+use crate::signer::Answer;
+use near_sdk::near;
+use queue::trust::Curve;
+
+#[near]
+impl Bridge {
+    /// Asks the signer for its root keys and for the gas that `sign` requires. Anyone may call it,
+    /// again and again: a key that is known stays as it is, the gas follows the signer.
+    pub fn sync_signer(&self) {
+        for curve in [Curve::Secp256k1, Curve::Ed25519] {
+            ask::public_key(self.signer.clone(), curve).then(key_callback().on_root_key(curve)).detach();
+        }
+        ask::config(self.signer.clone()).then(key_callback().on_config()).detach();
+    }
+
+    #[private]
+    pub fn on_root_key(&mut self, curve: Curve) {
+        let known = match curve {
+            Curve::Secp256k1 => &mut self.secp256k1,
+            Curve::Ed25519 => &mut self.ed25519,
+        };
+        if let (None, Answer::Given(key)) = (&known, ask::key_answer(curve)) {
+            *known = Some(key);
+        }
+    }
+
+    #[private]
+    pub fn on_config(&mut self) {
+        if let Answer::Given(tgas) = ask::sign_tgas_answer() {
+            self.sign_tgas = tgas;
+        }
+    }
+}

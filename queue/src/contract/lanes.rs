@@ -1,0 +1,123 @@
+//! Lanes: what two shards agreed upon. The contract never sees a message: nodes hold to what they
+//! read here at `final`.
+
+use crate::codec;
+use crate::digest::Hash;
+use crate::ids::ShardId;
+use borsh::{BorshDeserialize, BorshSerialize};
+use serde::{Deserialize, Serialize};
+
+/// Arguments that name a lane, and who speaks.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LaneArgs {
+    /// The caller's shard.
+    pub shard: ShardId,
+    /// The shard at the other end.
+    pub peer: ShardId,
+}
+
+/// Arguments of `lanes`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LanesArgs {
+    /// Whose lanes.
+    pub shard: ShardId,
+    /// How many to skip.
+    pub from_index: u32,
+    /// How many to list.
+    pub limit: u32,
+}
+
+/// Arguments of `propose_lane` and `accept_lane`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LaneProposal {
+    /// The caller's shard.
+    pub shard: ShardId,
+    /// The shard at the other end.
+    pub peer: ShardId,
+    /// What is offered; who accepts repeats it, so that nobody accepts what they didn't see.
+    pub terms: LaneTerms,
+}
+
+/// What holds in both directions of a lane, until both shards agree to change it.
+#[derive(Debug, Clone, PartialEq, Eq, BorshSerialize, BorshDeserialize, Serialize, Deserialize)]
+pub struct LaneTerms {
+    /// Largest message, in bytes, at most [`crate::limits::MESSAGE_BYTES_MAX`].
+    pub message_bytes_max: u32,
+    /// Largest result, in bytes; no more than the largest message.
+    pub result_bytes_max: u32,
+    /// Most calls in one direction that aren't settled.
+    pub call_window: u32,
+    /// Most gas of one call, in gas units.
+    #[serde(with = "codec::u64_string")]
+    pub call_gas_max: u64,
+    /// Deadline of a request that sets none, in milliseconds after it was accepted; `null` for none.
+    pub deadline_ms: Option<u64>,
+    /// Who may call what.
+    pub permissions: Permissions,
+}
+
+/// Who may call what on a lane. The contract only keeps it: both shards' nodes know its meaning.
+#[derive(Debug, Clone, PartialEq, Eq, BorshSerialize, BorshDeserialize, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Permissions {
+    /// Everybody of either shard may send to everybody of the other.
+    Everybody,
+    /// A list in plain text, at most [`crate::limits::LANE_PERMISSIONS_BYTES_MAX`].
+    Public(String),
+    /// A salted hash of a list that both shards know.
+    Private(Hash),
+}
+
+/// Which requests, as seen from the caller's shard.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LaneDirection {
+    /// Those that come in.
+    Inbound,
+    /// Those that go out.
+    Outbound,
+    /// All.
+    Both,
+}
+
+/// Which requests one side has stopped. Results always flow.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, BorshSerialize, BorshDeserialize, Serialize, Deserialize)]
+pub struct LaneStops {
+    /// Those that come in.
+    pub inbound: bool,
+    /// Those that go out.
+    pub outbound: bool,
+}
+
+/// Where a lane stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LaneStatus {
+    /// Offered by one side.
+    Proposed,
+    /// Agreed by both.
+    Open,
+    /// Open, and one side's attested heads contradict each other.
+    Frozen,
+}
+
+/// A lane, as the contract knows it, seen from `shard`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LaneView {
+    /// The shard that was asked about.
+    pub shard: ShardId,
+    /// The other end.
+    pub peer: ShardId,
+    /// Where it stands.
+    pub status: LaneStatus,
+    /// What both agreed upon; `null` while proposed.
+    pub terms: Option<LaneTerms>,
+    /// What the shard offers.
+    pub proposed: Option<LaneTerms>,
+    /// What the peer offers.
+    pub proposed_by_peer: Option<LaneTerms>,
+    /// What the shard stopped.
+    pub stops: LaneStops,
+    /// What the peer stopped, as the peer sees it.
+    pub peer_stops: LaneStops,
+}
