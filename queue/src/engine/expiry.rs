@@ -97,7 +97,7 @@ impl Outbound {
         let Some(bytes_max) = record.acknowledged_bytes.checked_sub(retention_bytes_max) else { return Ok(()) };
         let tree = LaneTree { store, lane: &record.lane };
         let known = self.settlement.record.pruned / BLOCK;
-        let (mut below, mut above) = (known, record.acknowledged / BLOCK + 1);
+        let (mut below, mut above) = (known, record.acknowledged.min(record.attested) / BLOCK + 1);
         // The retention is mostly a few blocks wide of the mark: one look says so.
         if known + 1 < above && tree.bytes_at((known + 1) * BLOCK)? > bytes_max {
             return Ok(());

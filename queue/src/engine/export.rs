@@ -145,7 +145,7 @@ impl<S: Store> Engine<S> {
                 lane: &record.lane,
                 head: &record.head,
                 kept: prune_point(record.acknowledged),
-                default: record.acknowledged..end,
+                default: record.acknowledged.min(end)..end,
                 frozen: record.frozen.as_ref(),
             });
         }

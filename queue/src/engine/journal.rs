@@ -22,7 +22,7 @@ struct Appending {
     is_cut: bool,
 }
 
-/// Invariant: outputs stand in the order of their turns; no key is both put and deleted.
+/// Invariant: no output waits for a turn that is not closed; no key is both put and deleted.
 #[derive(Debug)]
 pub(super) struct Journal {
     committed: TurnId,
@@ -32,7 +32,8 @@ pub(super) struct Journal {
     puts: BTreeMap<Vec<u8>, Vec<u8>>,
     deletes: BTreeSet<Vec<u8>>,
     prunes: Vec<(Lane, u64)>,
-    waiting: Vec<Output>,
+    /// What was emitted since outputs were last released, and whether it waits for the open turn.
+    waiting: Vec<(bool, Output)>,
     outputs: VecDeque<(TurnId, Output)>,
 }
 
@@ -119,13 +120,19 @@ impl Journal {
 
     /// Emits an output that becomes visible once all that this turn writes is durable.
     pub(super) fn emit(&mut self, output: Output) {
-        self.waiting.push(output);
+        self.waiting.push((true, output));
+    }
+
+    /// Emits an output that follows from nothing that isn't durable: it only keeps its place behind
+    /// those that were emitted before.
+    pub(super) fn emit_durable(&mut self, output: Output) {
+        self.waiting.push((false, output));
     }
 
     /// Drops the frames for a peer that no connection has taken: they were for one that is gone.
     pub(super) fn forget_frames(&mut self, peer: &ShardId) {
         let keep = |output: &Output| !matches!(output, Output::Frame { peer: to, .. } if to == peer);
-        self.waiting.retain(keep);
+        self.waiting.retain(|(_, output)| keep(output));
         self.outputs.retain(|(_, output)| keep(output));
     }
 
@@ -217,8 +224,8 @@ impl Journal {
     /// Lets outputs that were emitted after the turn was closed wait for that turn: they depend on
     /// nothing that comes later.
     pub(super) fn release_outputs(&mut self) {
-        let committed = self.committed;
-        self.outputs.extend(self.waiting.drain(..).map(|output| (committed, output)));
+        let turn = |waits: bool| if waits { self.committed } else { 0 };
+        self.outputs.extend(self.waiting.drain(..).map(|(waits, output)| (turn(waits), output)));
     }
 
     /// The store made turns durable.

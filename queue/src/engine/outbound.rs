@@ -29,6 +29,8 @@ pub(super) struct Outbound {
     /// Whether the next attested head is told to the destination even if it has no news but its
     /// time, as was wished.
     pub(super) tells_time: bool,
+    /// Whether the newest attested head covers messages that the one before did not.
+    covers_more: bool,
     session: Option<Session>,
 }
 
@@ -73,7 +75,7 @@ impl Outbound {
 
     pub(super) fn from_record(record: OutboundRecord, settlement: Settlement) -> Self {
         let delivered = record.acknowledged;
-        Outbound { record, dirty: false, delivered, settlement, tells_time: false, session: None }
+        Outbound { record, dirty: false, delivered, settlement, tells_time: false, covers_more: false, session: None }
     }
 
     pub(super) fn peer(&self) -> &ShardId {
@@ -145,6 +147,7 @@ impl Outbound {
         if self.record.head.as_ref().map(sizes) == Some(sizes(&head)) && !tells_time {
             return;
         }
+        self.covers_more = head.head.sent_size > self.record.attested;
         self.record.attested = head.head.sent_size;
         self.record.head = Some(head);
         self.dirty = true;
@@ -168,10 +171,11 @@ impl Outbound {
         if self.session.is_some() {
             return Err(Refusal::Peer("opened the lane twice on one connection".to_owned()));
         }
-        if size < record.acknowledged || size > record.attested {
+        // What is sealed may have been released by a signature that a crash has lost here.
+        if size < record.acknowledged || size > record.sealed {
             return Err(Refusal::Peer(format!(
-                "claims to hold {size} messages; it has acknowledged {} and {} are attested",
-                record.acknowledged, record.attested
+                "claims to hold {size} messages; it has acknowledged {} and {} are sealed",
+                record.acknowledged, record.sealed
             )));
         }
         let expected = self.root_at(size, store)?;
@@ -220,9 +224,9 @@ impl Outbound {
         if size < known {
             return Err(contradiction(format!("attested to have received {known} messages, and later only {size}")));
         }
-        if size > self.record.attested {
-            let attested = self.record.attested;
-            return Err(contradiction(format!("attested to have received {size} messages, of {attested} attested")));
+        if size > self.record.sealed {
+            let sealed = self.record.sealed;
+            return Err(contradiction(format!("attested to have received {size} messages, of {sealed} sealed")));
         }
         let expected = self.root_at(size, store)?;
         if head.received_root != expected {
@@ -311,7 +315,12 @@ impl Outbound {
         let releasable = session.sent.min(attested);
         if releasable > session.released {
             session.released = releasable;
-            self.release(store, journal)?;
+            // A signature that brings messages needn't be durable here before they are released by
+            // it: the sealed checkpoint is, with all that it covers, and after a crash its signature
+            // is asked for again. Until it is there, the destination holds more than is attested
+            // here, by which `tell_head` knows not to tell it an older head.
+            let needs_turn = !self.covers_more || releasable < attested;
+            self.release(needs_turn, store, journal)?;
         }
         if !is_marked {
             self.emit(&SenderFrame::Mark { size: sealed }, journal);
@@ -322,24 +331,33 @@ impl Outbound {
     /// Tells the newest head, if it says more than the last one told.
     fn tell_head<S: Store>(&mut self, store: &S, journal: &mut Journal) -> Result<(), StoreError> {
         let height = self.record.head.as_ref().map(|head| head.attestation.checkpoint.height);
-        let is_told = self.session.as_ref().is_none_or(|session| session.released_height == height);
-        if is_told { Ok(()) } else { self.release(store, journal) }
+        let attested = self.record.attested;
+        let is_told = |session: &Session| session.released_height == height || session.released > attested;
+        if self.session.as_ref().is_none_or(is_told) { Ok(()) } else { self.release(true, store, journal) }
     }
 
-    fn release<S: Store>(&mut self, store: &S, journal: &mut Journal) -> Result<(), StoreError> {
+    fn release<S: Store>(&mut self, needs_turn: bool, store: &S, journal: &mut Journal) -> Result<(), StoreError> {
         let (Some(session), Some(head)) = (&mut self.session, &self.record.head) else { return Ok(()) };
         session.released_height = Some(head.attestation.checkpoint.height);
         let end = session.released;
         let tree = LaneTree { store, lane: &self.record.lane };
         let consistency = tree.consistency(end, self.record.attested)?;
-        let release = Release { end, head: head.clone(), consistency };
-        self.emit(&SenderFrame::Release(Box::new(release)), journal);
+        let release = SenderFrame::Release(Box::new(Release { end, head: head.clone(), consistency }));
+        let output = self.frame(&release);
+        if needs_turn {
+            journal.emit(output)
+        } else {
+            journal.emit_durable(output)
+        }
         Ok(())
     }
 
     fn emit(&self, frame: &SenderFrame, journal: &mut Journal) {
-        let (peer, bytes) = (self.peer().clone(), encode_frame(frame));
-        journal.emit(Output::Frame { peer, lane: Direction::Outbound, bytes });
+        journal.emit(self.frame(frame));
+    }
+
+    fn frame(&self, frame: &SenderFrame) -> Output {
+        Output::Frame { peer: self.peer().clone(), lane: Direction::Outbound, bytes: encode_frame(frame) }
     }
 
     fn root_at<S: Store>(&self, size: u64, store: &S) -> Result<Hash, StoreError> {

@@ -81,7 +81,8 @@ pub(super) struct Sealed {
 
 /// A lane to another shard.
 ///
-/// Invariant: `acknowledged <= attested <= sealed <= log.size()`.
+/// Invariant: `attested <= sealed <= log.size()`, and `acknowledged <= sealed`: it is above `attested`
+/// where a crash has lost a signature that the peer has seen.
 #[derive(Debug, Clone, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
 pub(super) struct OutboundRecord {
     pub(super) lane: Lane,

@@ -48,6 +48,58 @@ fn a_message_is_durable_at_its_destination_before_its_signature_and_delivered_wi
     assert_eq!(world.data_frames("alpha"), 1, "what was staged was sent again");
 }
 
+/// A world in which beta has three messages by a signature that alpha has lost in a crash.
+fn ahead_of_its_source() -> World {
+    let mut world = World::new(CrashPlan::Manual);
+    world.connect();
+    world.signer_is_down = true;
+    for text in ["0", "1", "2"] {
+        world.send("alpha", "beta", text);
+    }
+    world.run();
+    world.signer_is_down = false;
+    world.advance(40 * S);
+    world.run_syncing_only("beta");
+    assert_eq!(world.inbox("beta"), ["0", "1", "2"], "the release waited for the signature to be durable");
+    world.signer_is_down = true;
+    world.crash("alpha");
+    let lane = &world.engine("alpha").status().outbound[0];
+    assert_eq!((lane.sealed, lane.attested), (3, 0), "the signature was durable");
+    world.connect();
+    world.run();
+    world
+}
+
+#[test]
+fn a_source_that_lost_the_signature_by_which_it_released_goes_on_with_an_honest_destination() {
+    let mut world = ahead_of_its_source();
+    let status = world.engine("alpha").status();
+    let lane = &status.outbound[0];
+    assert_eq!((lane.delivered, lane.acknowledged, lane.attested, &lane.frozen), (3, 3, 0, &None));
+    let store = world.copy("alpha");
+    assert_eq!(super::audit::audited(&world, "alpha", &store).findings, []);
+    world.send("alpha", "beta", "3");
+    world.send("beta", "alpha", "b0");
+    world.run();
+    signer_returns(&mut world);
+    assert_eq!((world.inbox("beta"), world.inbox("alpha")), (vec_of(["0", "1", "2", "3"]), vec_of(["b0"])));
+    let lane = &world.engine("alpha").status().outbound[0];
+    assert_eq!((lane.attested, lane.acknowledged, &lane.frozen), (4, 4, &None));
+}
+
+#[test]
+fn a_source_that_lost_a_signature_exports_nothing_under_an_older_one_until_it_is_back() {
+    let mut world = ahead_of_its_source();
+    let error = world.engine("alpha").export(Direction::Outbound, &name("beta"), None).unwrap_err();
+    assert!(error.to_string().contains("is attested yet"), "{error}");
+    signer_returns(&mut world);
+    assert!(world.engine("alpha").export(Direction::Outbound, &name("beta"), None).is_ok());
+}
+
+fn vec_of<const N: usize>(texts: [&str; N]) -> Vec<String> {
+    texts.map(str::to_owned).to_vec()
+}
+
 #[test]
 fn what_is_staged_survives_a_crash_of_either_side_and_is_not_sent_again() {
     for victim in ["alpha", "beta"] {

@@ -345,31 +345,36 @@ impl World {
 
     /// Runs until nothing is left to do, everything durable at once.
     pub(super) fn run(&mut self) {
-        while self.round(true, usize::MAX) > 0 {}
+        while self.round(|_| true, usize::MAX) > 0 {}
+    }
+
+    /// The same, while nothing that another shard writes becomes durable.
+    pub(super) fn run_syncing_only(&mut self, shard: &str) {
+        while self.round(|of| of.as_str() == shard, usize::MAX) > 0 {}
     }
 
     /// Runs without making anything durable; gives the number of outputs.
     pub(super) fn run_without_sync(&mut self) -> usize {
-        self.round(false, usize::MAX)
+        self.round(|_| false, usize::MAX)
     }
 
     /// Handles at most this many outputs, syncing as it goes.
     pub(super) fn run_steps(&mut self, mut steps: usize) {
         while steps > 0 {
-            match self.round(true, steps) {
+            match self.round(|_| true, steps) {
                 0 => return,
                 done => steps -= done,
             }
         }
     }
 
-    fn round(&mut self, sync: bool, max: usize) -> usize {
+    fn round(&mut self, syncs: impl Fn(&ShardId) -> bool, max: usize) -> usize {
         let mut done = 0;
         for shard in [name("alpha"), name("beta")] {
             let now = self.now;
             let engine = self.engine_mut(shard.as_str());
             engine.commit(now).unwrap();
-            if sync {
+            if syncs(&shard) {
                 engine.store.sync();
             }
             engine.poll_durable().unwrap();

@@ -45,7 +45,7 @@ async fn acknowledgements_by_mallory_that_cannot_be_true_freeze_the_lane_to_her_
         |head, _| (head.received_size, head.received_root) = (3, Hash([1; 32])),
     );
     for (name, reason, change) in [
-        ("mallory1", "attested to have received 9 messages, of 3 attested", more),
+        ("mallory1", "attested to have received 9 messages, of 3 sealed", more),
         ("mallory2", "attested to have received 2 messages, and later only 1", less),
         ("mallory3", "the lane's is", other),
     ] {
