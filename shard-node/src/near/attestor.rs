@@ -80,8 +80,8 @@ impl Attestor {
         let registered = registered.ok_or_else(|| {
             AttestFailure::Rejected(format!("shard {} is not registered with the bridge", self.shard))
         })?;
-        let endorsement = self.endorse(&checkpoint, &registered)?;
-        let args = codec::encode(&AttestArgs { checkpoint, endorsements: vec![endorsement] });
+        let endorsements = self.endorse(&checkpoint, &registered)?;
+        let args = codec::encode(&AttestArgs { checkpoint, endorsements });
         let outcome = self.actor.call_bridge(method::ATTEST, args, ATTEST_TGAS, Balance::ZERO).await;
         outcome.map_err(|error| match error {
             TransactError::Near(_) | TransactError::NoOutcome { .. } => AttestFailure::Unavailable(error.to_string()),
