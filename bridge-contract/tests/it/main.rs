@@ -3,6 +3,7 @@
 
 mod attest;
 mod registration;
+mod shards;
 mod signer_faults;
 mod wasm;
 mod world;

@@ -96,8 +96,13 @@ impl World {
 
     /// One bridge, with the signer's root keys known.
     pub fn initialised() -> Self {
+        Self::initialised_on("localnet")
+    }
+
+    /// The same on a network of this name.
+    pub fn initialised_on(network: &str) -> Self {
         let mut world = Self::deployed();
-        world.init(BRIDGE, SIGNER).success();
+        world.init_on(network, BRIDGE, SIGNER).success();
         world.json(MALLORY, BRIDGE, method::SYNC_SIGNER, &json!({}), 0).success();
         world
     }
@@ -111,8 +116,12 @@ impl World {
     }
 
     pub fn init(&mut self, bridge: &str, signer: &str) -> Outcome {
+        self.init_on("localnet", bridge, signer)
+    }
+
+    fn init_on(&mut self, network: &str, bridge: &str, signer: &str) -> Outcome {
         let args = InitArgs {
-            network: "localnet".parse().unwrap(),
+            network: network.parse().unwrap(),
             signer: signer.parse().unwrap(),
             admin: "admin".parse().unwrap(),
         };
