@@ -21,16 +21,19 @@ mod export;
 mod feeds;
 mod import;
 mod inbound;
+mod incarnation;
 mod io;
 mod journal;
 mod keys;
 mod open;
 mod outbound;
 mod outcome;
+mod past;
 mod peers;
 mod prove;
 mod queries;
 mod records;
+mod recovery;
 mod refusal;
 mod results;
 mod settlement;
@@ -47,6 +50,7 @@ pub use evidence::ResumeError;
 pub use export::{Export, ExportError};
 pub use feeds::{FEED_NAME_BYTES_MAX, FEEDS_MAX, FeedName, FeedNameError, FeedState};
 pub use import::{ImportError, Imported};
+pub use incarnation::{AcceptError, AcceptedIncarnation};
 pub use io::{
     AttestCost, AttestFailure, Direction, Enqueue, EnqueueError, InboundStatus, InboxEntry, Now, OutboundStatus,
     Output, PeerError, ProveError, RegisteredShard, Status, Stop, Ticket,
@@ -54,14 +58,17 @@ pub use io::{
 
 pub use keys::{IdempotencyKey, IdempotencyKeyError, KEY_BYTES_MAX, KEY_KEPT_NS, KEYS_MAX};
 pub use outcome::{MessageState, OutcomeError, Settled};
+pub use past::{PastStatus, RulingError, Unsettled, UnsettledMessage, UnsettledRequest};
 pub use prove::SettlementProofError;
+pub use records::Ruling;
+pub use recovery::{RecoveryError, begin_incarnation};
 
 use crate::attestation::ChainSignature;
 use crate::checkpoint::Checkpoint;
 use crate::contract::TipView;
 use crate::digest::{Hash, Native};
 use crate::heads::Head;
-use crate::ids::{Lane, ShardId};
+use crate::ids::ShardId;
 use crate::limits::MESSAGE_BYTES_MAX;
 use crate::message::{Body, MESSAGE_VERSION, Message};
 use crate::store::{Store, StoreError, TurnId};
@@ -75,7 +82,8 @@ use inbound::Inbound;
 use journal::Journal;
 use keys::{Keys, content_of};
 use outbound::Outbound;
-use records::BLOCK_TIME;
+use past::PastLanes;
+use records::{BLOCK_TIME, SuccessorRecord};
 use settlement::{Note, NoteKind};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -93,7 +101,13 @@ pub struct Engine<S> {
     outbound: BTreeMap<ShardId, Outbound>,
     inbound: BTreeMap<ShardId, Inbound>,
     inbox_size: u64,
+    /// This shard's incarnation, by the store.
+    incarnation: u32,
     own: Option<RegisteredShard>,
+    /// Peers that have begun an incarnation that the operator has not accepted.
+    successors: BTreeMap<ShardId, SuccessorRecord>,
+    /// The lanes of incarnations of peers that are over.
+    past: BTreeMap<(ShardId, u32), PastLanes>,
     connected: BTreeSet<ShardId>,
     /// Whether the contract's tip was found in this node's own records.
     resumed: bool,
@@ -112,34 +126,6 @@ pub struct Engine<S> {
 }
 
 impl<S: Store> Engine<S> {
-    /// The shards that the contract lists at `final`, this one included.
-    pub fn handle_registry(&mut self, shards: Vec<RegisteredShard>) {
-        let Some(own) = shards.iter().find(|listed| listed.shard == self.config.shard).cloned() else { return };
-        for peer in shards.into_iter().filter(|listed| listed.shard != own.shard) {
-            if self.outbound.contains_key(&peer.shard) || self.config.closed_lanes.contains(&peer.shard) {
-                continue;
-            }
-            let outbound = Lane {
-                source: own.shard.clone(),
-                destination: peer.shard.clone(),
-                source_incarnation: own.incarnation,
-                destination_incarnation: peer.incarnation,
-            };
-            let inbound = Lane {
-                source: peer.shard.clone(),
-                destination: own.shard.clone(),
-                source_incarnation: peer.incarnation,
-                destination_incarnation: own.incarnation,
-            };
-            let mut outbound = Outbound::new(outbound);
-            let mut inbound = Inbound::new(inbound);
-            (outbound.dirty, inbound.dirty) = (true, true);
-            self.outbound.insert(peer.shard.clone(), outbound);
-            self.inbound.insert(peer.shard, inbound);
-        }
-        self.own = Some(own);
-    }
-
     /// The lanes that the configuration closes, from here on. What such a lane holds stays, and goes
     /// on when it is opened; one that never was begins with the next [`Engine::handle_registry`].
     pub fn handle_closed_lanes(&mut self, closed: BTreeSet<ShardId>) {
@@ -158,6 +144,9 @@ impl<S: Store> Engine<S> {
     /// # Errors
     /// [`Stop::NotNewest`] if it isn't in this node's own records.
     pub fn handle_tip(&mut self, tip: Option<TipView>, now: Now) -> Result<(), Stop> {
+        if let Some(tip) = &tip {
+            self.attestor.adopt_epoch(&tip.checkpoint);
+        }
         let attested = self.attestor.record.attested.as_ref();
         let own_height = attested.map(|checkpoint| checkpoint.height);
         let own_hashes =
@@ -208,7 +197,7 @@ impl<S: Store> Engine<S> {
         if let Some((key, content)) = key.as_ref().zip(content)
             && let Some(ticket) = self.keys.find(key, content, &self.store, &self.journal)??
         {
-            return Ok(ticket);
+            return self.check_current(key, ticket);
         }
         message.deadline_ns = self.config.settling.deadline_of(deadline_ns, time_ns)?;
         let encoded = message.encode();
@@ -259,11 +248,14 @@ impl<S: Store> Engine<S> {
             }
             Ok(heads) => {
                 for proof in heads {
-                    let peer = proof.head.peer.clone();
-                    if let Some(inbound) = self.inbound.get_mut(&peer) {
+                    let peer = &proof.head.peer;
+                    let (Some(inbound), Some(outbound)) = (self.inbound.get_mut(peer), self.outbound.get_mut(peer))
+                    else {
+                        continue;
+                    };
+                    // One of lanes that were over before it was signed says nothing of those that are.
+                    if proof.head.peer_incarnation == outbound.record.lane.destination_incarnation {
                         inbound.handle_attested(proof.head.received_size);
-                    }
-                    if let Some(outbound) = self.outbound.get_mut(&peer) {
                         outbound.handle_attested(proof);
                     }
                 }

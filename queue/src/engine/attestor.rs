@@ -90,6 +90,41 @@ impl Attestor {
         self.last_failure = None;
     }
 
+    /// A new key epoch has begun. A candidate at or above its first height was not recorded before and
+    /// can't be any more: it says the same in the new epoch, heads, time and all.
+    ///
+    /// So nothing is said twice at one height, whichever of the two the contract has recorded: it
+    /// records one, and [`Attestor::adopt_epoch`] knows either.
+    pub(super) fn follow_epoch(&mut self, own: &RegisteredShard) {
+        let is_void =
+            |pending: &Checkpoint| pending.key_epoch < own.key_epoch && pending.height >= own.epoch_first_height;
+        if self.pending().is_some_and(is_void) {
+            self.set_epoch(own.key_epoch, own.epoch_first_height);
+        }
+    }
+
+    /// The contract has recorded this checkpoint: if it says what the candidate says, in another key
+    /// epoch, it is the candidate.
+    pub(super) fn adopt_epoch(&mut self, recorded: &Checkpoint) {
+        let Some(pending) = self.pending().filter(|pending| *pending != recorded) else { return };
+        let Checkpoint { key_epoch, epoch_first_height, .. } = *recorded;
+        if (Checkpoint { key_epoch, epoch_first_height, ..pending.clone() }) == *recorded {
+            self.set_epoch(key_epoch, epoch_first_height);
+        }
+    }
+
+    /// Puts the candidate into another key epoch. What was asked for it before is asked anew.
+    fn set_epoch(&mut self, key_epoch: u32, epoch_first_height: u64) {
+        let Some(sealed) = &mut self.record.pending else { return };
+        sealed.checkpoint.key_epoch = key_epoch;
+        sealed.checkpoint.epoch_first_height = epoch_first_height;
+        self.dirty = true;
+        self.in_flight = false;
+        self.failures = 0;
+        self.retry_at_ns = None;
+        self.last_failure = None;
+    }
+
     /// Asks for the pending checkpoint's signature, unless that is under way or not yet due again.
     pub(super) fn request(&mut self, now: Now, journal: &mut Journal) {
         let due = self.retry_at_ns.is_none_or(|at_ns| at_ns <= now.mono_ns);

@@ -7,6 +7,7 @@ mod callers;
 mod inbox;
 mod lane;
 mod parties;
+mod past;
 mod rows;
 mod settled;
 mod settlement;
@@ -98,8 +99,12 @@ pub fn audit<S: Store>(store: &S, expectation: &Expectation<'_>, progress: &mut 
     let expected = audit.expected(&attestor, &outbound, &inbound);
     audit.settled_all(&outbound, &inbound, &settlements);
     audit.walk_all(&outbound, &inbound, &settlements, expected, progress);
-    audit.take("inbox", |audit| inbox::check(audit, &inbound));
-    audit.take("records key/", |audit| audit.keys(&outbound, &settlements));
+    audit.take("records incarnation and successor/", |audit| audit.incarnations(&outbound));
+    let past = audit.take("records past/", Audit::past).unwrap_or_default();
+    audit.past_all(attestor.attested.as_ref(), &past, progress);
+    let received = inbound.values().chain(past.iter().map(|past| &past.inbound));
+    audit.take("inbox", |audit| inbox::check(audit, received));
+    audit.take("records key/", |audit| audit.keys(&outbound, &settlements, &past));
     audit.take("records feed/", Audit::feeds);
     audit.take("record spent", Audit::spent);
     audit.report

@@ -2,6 +2,7 @@
 //! common is done once.
 
 use super::Engine;
+use super::incarnation::waits_for_accept;
 use super::io::{EnqueueError, Now};
 use super::settlement::{Note, NoteKind};
 use crate::digest::Hash;
@@ -80,6 +81,9 @@ impl<S: Store> Engine<S> {
         }
         if !self.resumed {
             return Err(EnqueueError::Starting);
+        }
+        if let Some(successor) = self.successors.get(&peer) {
+            return Err(EnqueueError::Over { reason: waits_for_accept(&peer, successor), peer });
         }
         Ok(peer)
     }

@@ -3,6 +3,7 @@
 use super::config::{STAGED_TOMBSTONES_MAX, STAGED_TOMBSTONES_SLACK};
 use super::io::{Direction, Output};
 use super::journal::Journal;
+use super::outbound::in_full;
 use super::records::{
     INBOX_SIZE, InboundRecord, InboxRecord, MarkRecord, StagedRecord, StagedRun, inbound_key, inbox_key,
 };
@@ -344,8 +345,15 @@ fn contradiction(what: String) -> Refusal {
 /// Whether a head is about this lane.
 fn check_parties(verified: &VerifiedHead, lane: &Lane) -> Result<(), Refusal> {
     if !verified.is_of(lane) {
-        let (from, to) = (&verified.checkpoint().checkpoint().shard, &verified.head().peer);
-        return Err(Refusal::Peer(format!("released with a head from {from} for {to}, which is not of this lane")));
+        let head = verified.head();
+        let found = Lane {
+            source: verified.checkpoint().checkpoint().shard.clone(),
+            destination: head.peer.clone(),
+            source_incarnation: head.own_incarnation,
+            destination_incarnation: head.peer_incarnation,
+        };
+        let (found, expected) = (in_full(&found), in_full(lane));
+        return Err(Refusal::Peer(format!("released with a head of the lane {found}, here it is {expected}")));
     }
     Ok(())
 }

@@ -1,6 +1,7 @@
 //! What goes into an engine and what comes out of it.
 
 use super::keys::IdempotencyKey;
+use super::past::PastStatus;
 use crate::checkpoint::Checkpoint;
 use crate::ids::{AccountId, ShardId};
 use crate::limits::MESSAGE_BYTES_MAX;
@@ -138,6 +139,29 @@ pub enum EnqueueError {
     /// The configuration closes the lane.
     #[error("the lane to {0} is closed by this node's configuration (lanes.closed)")]
     LaneClosed(ShardId),
+    /// The peer has lost its data, and the lane with it.
+    #[error("the lane to {peer} is over: {reason}")]
+    Over {
+        /// The destination.
+        peer: ShardId,
+        /// What has to be done.
+        reason: String,
+    },
+    /// The key stands for a message to an incarnation of the peer that is over.
+    #[error(
+        "idempotency key {key} was used for nonce {nonce} to incarnation {incarnation} of {peer}, which is over: \
+         see what became of it, and send again under a new key if it never happened"
+    )]
+    KeyPast {
+        /// The key.
+        key: IdempotencyKey,
+        /// The message's destination.
+        peer: ShardId,
+        /// Its nonce.
+        nonce: u64,
+        /// The destination's incarnation.
+        incarnation: u32,
+    },
     /// The lane is frozen after a signed contradiction.
     #[error("the lane to {peer} is frozen: {reason}")]
     Frozen {
@@ -235,7 +259,8 @@ pub enum Stop {
     /// The contract's tip isn't in this node's own records: the home is an old or foreign copy.
     #[error(
         "the bridge contract's tip for shard {shard} is height {tip}, which is not in this home's records (they end {own}): \
-         this is not the newest copy of the shard's state. Start the node that has it; nothing was sealed or sent"
+         this is not the newest copy of the shard's state. Start the node that has it; nothing was sealed or sent. \
+         If it is lost for good, the shard begins anew with `shard-node shard recover`"
     )]
     NotNewest {
         /// This shard.
@@ -244,6 +269,20 @@ pub enum Stop {
         tip: String,
         /// The newest own record.
         own: String,
+    },
+    /// The shard began anew elsewhere, or this store never took part in it.
+    #[error(
+        "the bridge contract has shard {shard} in incarnation {found}, this home's store is of incarnation {expected}: \
+         the shard began anew without it. Start the node that `shard-node shard recover` was run for; nothing of this \
+         home can be attested any more"
+    )]
+    OtherIncarnation {
+        /// This shard.
+        shard: ShardId,
+        /// The contract's incarnation.
+        found: u32,
+        /// The store's.
+        expected: u32,
     },
     /// The home was written for other identities than the configuration has.
     #[error("this home belongs to {found}, the configuration says {expected}")]
@@ -270,6 +309,8 @@ pub struct InboxEntry {
     pub position: u64,
     /// The source.
     pub peer: ShardId,
+    /// The source's incarnation: nonces are counted anew in each.
+    pub incarnation: u32,
     /// The message's nonce in its lane.
     pub nonce: u64,
     /// The turn that delivered it.
@@ -301,6 +342,12 @@ pub struct Status {
     pub inbound: Vec<InboundStatus>,
     /// Messages in the inbox, tombstones included.
     pub inbox_size: u64,
+    /// This shard's incarnation.
+    #[serde(default)]
+    pub incarnation: u32,
+    /// The lanes with incarnations of peers that are over.
+    #[serde(default)]
+    pub past: Vec<PastStatus>,
 }
 
 /// Numbers of messages of a lane to another shard, each a size of the lane log.
@@ -332,6 +379,12 @@ pub struct OutboundStatus {
     pub waiting_for: Option<String>,
     /// The contradiction that froze the lane.
     pub frozen: Option<String>,
+    /// The peer's incarnation in which the lane is.
+    #[serde(default)]
+    pub peer_incarnation: u32,
+    /// A later one that the peer has begun: the lane waits for the operator to accept it.
+    #[serde(default)]
+    pub awaits_incarnation: Option<u32>,
 }
 
 /// A lane from another shard.
@@ -353,6 +406,12 @@ pub struct InboundStatus {
     pub waiting_for: Option<String>,
     /// The contradiction that froze the lane.
     pub frozen: Option<String>,
+    /// The peer's incarnation in which the lane is.
+    #[serde(default)]
+    pub peer_incarnation: u32,
+    /// A later one that the peer has begun: the lane waits for the operator to accept it.
+    #[serde(default)]
+    pub awaits_incarnation: Option<u32>,
 }
 
 /// Why a message's proof can't be made.

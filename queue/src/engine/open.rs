@@ -7,9 +7,10 @@ use super::inbound::Inbound;
 use super::journal::Journal;
 use super::keys::Keys;
 use super::outbound::Outbound;
+use super::past::PastLanes;
 use super::records::{
-    ATTESTOR, AttestorRecord, BLOCK_TIME, HOME, HomeRecord, INBOUND, INBOX_SIZE, InboundRecord, OUTBOUND,
-    OutboundRecord, SPENT, decode_record, read_record, settlement_key, staged_prefix,
+    ATTESTOR, AttestorRecord, BLOCK_TIME, HOME, HomeRecord, INBOUND, INBOX_SIZE, INCARNATION, InboundRecord, OUTBOUND,
+    OutboundRecord, PAST, SPENT, decode_record, read_record, settlement_key, staged_prefix, successor_key,
 };
 use super::settlement::Settlement;
 use super::{Config, Engine, Now, STORE_FORMAT, Stop};
@@ -43,6 +44,17 @@ impl<S: Store> Engine<S> {
             }
             inbound.insert(record.lane.source.clone(), Inbound::from_record(record, runs));
         }
+        let mut successors = BTreeMap::new();
+        for peer in outbound.keys() {
+            let successor = read_record(&store, "successor", &successor_key(peer))?;
+            successors.extend(successor.map(|successor| (peer.clone(), successor)));
+        }
+        let mut past = BTreeMap::new();
+        for bytes in scan_all(&store, PAST)? {
+            let lanes = PastLanes::from_record(decode_record("lanes that are over", &bytes)?);
+            past.insert(lanes.key(), lanes);
+        }
+        let incarnation = read_record(&store, "incarnation", INCARNATION)?.unwrap_or(0);
         let inbox_size = read_record(&store, "inbox size", INBOX_SIZE)?.unwrap_or(0);
         let spent = read_record(&store, "spent budget", SPENT)?.unwrap_or_default();
         let mut engine = Engine {
@@ -57,7 +69,10 @@ impl<S: Store> Engine<S> {
             outbound,
             inbound,
             inbox_size,
+            incarnation,
             own: None,
+            successors,
+            past,
             connected: BTreeSet::new(),
             resumed: false,
             fetch_tip_at_ns: Some(now.mono_ns),
@@ -73,8 +88,7 @@ impl<S: Store> Engine<S> {
 
 /// Checks whose home the store is, or makes an empty one this shard's.
 fn check_home(config: &Config, store: &impl Store, journal: &mut Journal) -> Result<(), Stop> {
-    let expected =
-        HomeRecord { format: STORE_FORMAT, shard: config.shard.clone(), domain: config.trust.domain.clone() };
+    let expected = home_record(config);
     let Some(bytes) = store.get(HOME)? else {
         journal.put(HOME.to_vec(), &expected);
         return Ok(());
@@ -95,6 +109,11 @@ fn check_home(config: &Config, store: &impl Store, journal: &mut Journal) -> Res
         return Err(Stop::OtherHome { found: show(&found), expected: show(&expected) });
     }
     Ok(())
+}
+
+/// Whose home a store with this configuration is.
+pub(super) fn home_record(config: &Config) -> HomeRecord {
+    HomeRecord { format: STORE_FORMAT, shard: config.shard.clone(), domain: config.trust.domain.clone() }
 }
 
 /// All values under a prefix.

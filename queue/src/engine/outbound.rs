@@ -166,7 +166,8 @@ impl Outbound {
         let Held { lane, size, root, staged_size, staged_root } = held;
         let (size, staged_size) = (*size, *staged_size);
         if *lane != record.lane {
-            return Err(Refusal::Peer(format!("opened lane {lane:?}, expected {:?}", record.lane)));
+            let (found, expected) = (in_full(lane), in_full(&record.lane));
+            return Err(Refusal::Peer(format!("opened the lane {found}, here it is {expected}")));
         }
         if self.session.is_some() {
             return Err(Refusal::Peer("opened the lane twice on one connection".to_owned()));
@@ -374,6 +375,12 @@ impl Outbound {
             journal.put(outbound_key(&self.record.lane.destination), &self.record);
         }
     }
+}
+
+/// The lane's name, with what tells it from others of that name.
+pub(super) fn in_full(lane: &Lane) -> String {
+    let Lane { source, destination, source_incarnation, destination_incarnation } = lane;
+    format!("{source} (incarnation {source_incarnation}) → {destination} (incarnation {destination_incarnation})")
 }
 
 /// What the destination says to hold.

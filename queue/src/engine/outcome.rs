@@ -2,7 +2,7 @@
 
 use super::Engine;
 use super::outbound::Outbound;
-use super::records::{OutcomeKind, OutcomeRecord};
+use super::records::{OutcomeKind, OutcomeRecord, Ruling};
 use crate::ids::ShardId;
 use crate::message::Tombstone;
 use crate::proof::HeadProof;
@@ -26,6 +26,9 @@ pub enum MessageState {
     Acknowledged,
     /// It is known for good what became of it.
     Settled(Settled),
+    /// The destination lost its data: it may have decided the message, and may not. An operator can
+    /// find out.
+    OutcomeUnknown,
 }
 
 impl fmt::Display for MessageState {
@@ -41,6 +44,10 @@ impl fmt::Display for MessageState {
             MessageState::Settled(Settled::Failure { .. }) => "settled with a failure",
             MessageState::Settled(Settled::Tombstone { reason, .. }) => return write!(f, "settled as {reason}"),
             MessageState::Settled(Settled::Expired) => "settled as expired",
+            MessageState::Settled(Settled::NeverReceived) => "settled as never received",
+            MessageState::Settled(Settled::ByHand { ruling: Ruling::Failed }) => "settled by hand as failed",
+            MessageState::Settled(Settled::ByHand { ruling: Ruling::Succeeded }) => "settled by hand as succeeded",
+            MessageState::OutcomeUnknown => "of unknown outcome",
         })
     }
 }
@@ -71,12 +78,20 @@ pub enum Settled {
     /// It was never run, and never will be: an attested head of the destination shows that its
     /// deadline passed before.
     Expired,
+    /// It was never run, and never will be: the destination lost its data, and the last checkpoint
+    /// that it had recorded before doesn't cover it.
+    NeverReceived,
+    /// The destination lost its data, and an operator found out.
+    ByHand {
+        /// What became of it.
+        ruling: Ruling,
+    },
 }
 
 impl Settled {
     /// Whether the message had its effect.
     pub fn is_done(&self) -> bool {
-        matches!(self, Settled::Delivered | Settled::Success { .. })
+        matches!(self, Settled::Delivered | Settled::Success { .. } | Settled::ByHand { ruling: Ruling::Succeeded })
     }
 }
 
@@ -88,6 +103,9 @@ impl fmt::Display for Settled {
             Settled::Failure { result_nonce } => write!(f, "failed, as result {result_nonce} of its lane says"),
             Settled::Tombstone { reason, .. } => write!(f, "{reason}"),
             Settled::Expired => f.write_str("expired"),
+            Settled::NeverReceived => f.write_str("never received"),
+            Settled::ByHand { ruling: Ruling::Failed } => f.write_str("failed, as an operator found out"),
+            Settled::ByHand { ruling: Ruling::Succeeded } => f.write_str("happened, as an operator found out"),
         }
     }
 }
@@ -98,6 +116,14 @@ pub enum OutcomeError {
     /// There is no such lane.
     #[error("there is no lane to {0}: check the name, `shard-node status` lists the lanes")]
     NoLane(ShardId),
+    /// There is no such lane that is over.
+    #[error("there was no lane to {peer} in incarnation {incarnation} that is over: `shard-node status` lists them")]
+    NoPastLane {
+        /// The destination.
+        peer: ShardId,
+        /// The incarnation asked for.
+        incarnation: u32,
+    },
     /// The nonce isn't taken yet.
     #[error("nonce {nonce} of the lane to {peer} is not accepted yet: the lane has {size} messages")]
     NotThere {
@@ -183,7 +209,7 @@ impl<S: Store> Engine<S> {
     }
 }
 
-fn settled_by(outcome: &OutcomeRecord) -> Settled {
+pub(super) fn settled_by(outcome: &OutcomeRecord) -> Settled {
     let result_nonce = outcome.result_nonce;
     match outcome.outcome {
         OutcomeKind::Success => Settled::Success { result_nonce },

@@ -71,6 +71,9 @@ impl<S: Store> Engine<S> {
     }
 
     fn start_session(&mut self, peer: &ShardId) {
+        if self.successors.contains_key(peer) {
+            return;
+        }
         if let Some(inbound) = self.inbound.get_mut(peer) {
             inbound.open(&mut self.journal);
         }
@@ -106,6 +109,9 @@ impl<S: Store> Engine<S> {
 
     fn receiver_frame(&mut self, peer: &ShardId, body: &[u8]) -> Result<(), Refusal> {
         let frame: ReceiverFrame = decode_frame(body)?;
+        if matches!(frame, ReceiverFrame::Open { .. }) {
+            self.check_successor(peer)?;
+        }
         let outbound = self.outbound.get_mut(peer).ok_or_else(no_lane)?;
         match frame {
             ReceiverFrame::Open { lane, size, root, staged_size, staged_root } => {

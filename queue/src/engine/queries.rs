@@ -2,8 +2,10 @@
 
 use super::Engine;
 use super::inbound::Inbound;
+use super::incarnation::waits_for_accept;
 use super::io::{InboundStatus, InboxEntry, OutboundStatus, ProveError, Status};
 use super::outbound::Outbound;
+use super::past::PastLanes;
 use super::records::{INBOX, InboxRecord, decode_record, inbox_end, inbox_key};
 use super::tree::LaneTree;
 use crate::ids::ShardId;
@@ -23,6 +25,8 @@ impl<S: Store> Engine<S> {
             outbound: self.outbound.values().map(|outbound| self.outbound_status(outbound)).collect(),
             inbound: self.inbound.values().map(|inbound| self.inbound_status(inbound)).collect(),
             inbox_size: self.inbox_size,
+            incarnation: self.incarnation,
+            past: self.past.values().map(PastLanes::status).collect(),
         }
     }
 
@@ -49,6 +53,7 @@ impl<S: Store> Engine<S> {
             InboxEntry {
                 position: from_position + offset,
                 peer: record.lane.source.clone(),
+                incarnation: record.lane.source_incarnation,
                 nonce,
                 turn: record.turn,
                 content: tombstone.map_or_else(|| Ok(message.to_vec()), |(_, reason)| Err(*reason)),
@@ -101,11 +106,16 @@ impl<S: Store> Engine<S> {
             connected,
             waiting_for: self.outbound_waits_for(outbound, connected),
             frozen: record.frozen.clone(),
+            peer_incarnation: record.lane.destination_incarnation,
+            awaits_incarnation: self.successors.get(outbound.peer()).map(|successor| successor.incarnation),
         }
     }
 
     fn outbound_waits_for(&self, outbound: &Outbound, connected: bool) -> Option<String> {
         let record = &outbound.record;
+        if let Some(successor) = self.successors.get(outbound.peer()) {
+            return Some(waits_for_accept(outbound.peer(), successor));
+        }
         if record.acknowledged == record.log.size() {
             return None;
         }
@@ -134,6 +144,8 @@ impl<S: Store> Engine<S> {
                 owes.then(|| self.waits_to_attest().unwrap_or("the next checkpoint, to acknowledge".to_owned()))
             }),
             frozen: record.frozen.clone(),
+            peer_incarnation: record.lane.source_incarnation,
+            awaits_incarnation: self.successors.get(inbound.peer()).map(|successor| successor.incarnation),
         }
     }
 

@@ -14,6 +14,7 @@ use crate::message::{Decision, MessageError, Tombstone};
 use crate::proof::HeadProof;
 use crate::store::{Store, StoreError, TurnId};
 use borsh::{BorshDeserialize, BorshSerialize};
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
 /// Subtrees from this level up are stored; smaller ones are hashed again from at most 64 messages.
@@ -32,6 +33,12 @@ pub(super) const HOME: &[u8] = b"home";
 pub(super) const BLOCK_TIME: &[u8] = b"block-time";
 /// Key of [`AttestorRecord`].
 pub(super) const ATTESTOR: &[u8] = b"attestor";
+/// Key of this shard's incarnation, a `u32`; without it the first, 0.
+pub(super) const INCARNATION: &[u8] = b"incarnation";
+/// Prefix of [`SuccessorRecord`]s.
+pub(super) const SUCCESSOR: &[u8] = b"successor/";
+/// Prefix of [`PastRecord`]s.
+pub(super) const PAST: &[u8] = b"past/";
 /// Key of the number of messages in the inbox, a `u64`.
 pub(super) const INBOX_SIZE: &[u8] = b"inbox-size";
 /// Prefix of [`InboxRecord`]s.
@@ -66,7 +73,7 @@ pub(super) struct HomeRecord {
 /// Where attesting stands.
 #[derive(Debug, Clone, PartialEq, Eq, Default, BorshSerialize, BorshDeserialize)]
 pub(super) struct AttestorRecord {
-    /// The newest attested checkpoint.
+    /// The newest attested checkpoint; or the recorded one behind which this incarnation began.
     pub(super) attested: Option<Checkpoint>,
     /// The sealed checkpoint that follows it, without a signature so far.
     pub(super) pending: Option<Sealed>,
@@ -287,6 +294,40 @@ pub(super) struct SpentRecord {
     pub(super) deposit_yocto: u128,
 }
 
+/// A peer has begun an incarnation that the operator has not accepted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+pub(super) struct SuccessorRecord {
+    /// The newest that was seen.
+    pub(super) incarnation: u32,
+    /// The lowest first height of its key epochs that was seen: no checkpoint of the incarnation of
+    /// the lanes lies at or above it.
+    pub(super) first_height: u64,
+}
+
+/// The two lanes with a peer in an incarnation of it that is over.
+#[derive(Debug, Clone, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+pub(super) struct PastRecord {
+    pub(super) outbound: OutboundRecord,
+    pub(super) inbound: InboundRecord,
+    pub(super) settlement: SettlementRecord,
+    /// Messages from here on are settled as never received, if that is known.
+    pub(super) never_received_from: Option<u64>,
+    /// The last turn that wrote to the lanes.
+    pub(super) last_turn: TurnId,
+}
+
+/// What an operator has found out about a request whose outcome was unknown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, BorshSerialize, BorshDeserialize, Serialize, Deserialize)]
+#[borsh(use_discriminant = true)]
+#[serde(rename_all = "snake_case")]
+#[repr(u8)]
+pub enum Ruling {
+    /// It did not happen.
+    Failed = 0,
+    /// It happened: the peer took the data, or ran the call.
+    Succeeded = 1,
+}
+
 pub(super) fn outbound_key(peer: &ShardId) -> Vec<u8> {
     [OUTBOUND, peer.as_str().as_bytes()].concat()
 }
@@ -319,6 +360,22 @@ pub(super) fn staged_prefix(lane: &Lane) -> Vec<u8> {
 /// nonce of the result, and the head; without a nonce, what the keys of the lane begin with.
 pub(super) fn expiry_evidence_key(lane: &Lane, request_nonce: impl Into<Option<u64>>) -> Vec<u8> {
     numbered(b"expiry-evidence/", lane, request_nonce.into())
+}
+
+/// Key of the peer's [`SuccessorRecord`].
+pub(super) fn successor_key(peer: &ShardId) -> Vec<u8> {
+    [SUCCESSOR, peer.as_str().as_bytes()].concat()
+}
+
+/// Key of the [`PastRecord`] of a peer's incarnation.
+pub(super) fn past_key(peer: &ShardId, incarnation: u32) -> Vec<u8> {
+    [PAST, peer.as_str().as_bytes(), b"/", &incarnation.to_be_bytes()].concat()
+}
+
+/// Key of the [`Ruling`] on a request of a lane that is over; without a nonce, what the keys of the
+/// lane begin with.
+pub(super) fn ruling_key(lane: &Lane, nonce: impl Into<Option<u64>>) -> Vec<u8> {
+    numbered(b"ruling/", lane, nonce.into())
 }
 
 pub(super) fn settlement_key(peer: &ShardId) -> Vec<u8> {

@@ -9,6 +9,8 @@ mod audit;
 mod bulk;
 mod files;
 mod limits;
+mod recovery;
+mod rekey;
 mod settlement;
 mod world;
 

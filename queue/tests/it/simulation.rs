@@ -5,6 +5,7 @@
 mod bridge;
 mod checks;
 mod random;
+mod recovery;
 mod store;
 mod world;
 
@@ -24,6 +25,32 @@ proptest! {
         world.ask_for_all_outcomes();
         world.assert_all_is_settled_alike_on_both_sides();
     }
+}
+
+/// Disks are lost, keys replaced, and operators accept late: nothing is delivered twice within an
+/// incarnation, and every request to a shard that began anew ends in one of settled, never received
+/// and unknown.
+#[test]
+fn no_schedule_of_lost_disks_delivers_twice_or_says_two_things_of_a_request() {
+    let (mut never_received, mut unknown, mut losses) = (0, 0, 0);
+    for seed in 0..48 {
+        let mut world = World::new(seed, &["alpha", "beta", "gamma"]);
+        world.is_lossy = true;
+        for _ in 0..1500 {
+            world.step();
+        }
+        world.is_lossy = false;
+        world.forget_connections();
+        world.calm_down();
+        world.ask_for_all_outcomes();
+        world.assert_all_is_settled_alike_on_both_sides();
+        world.assert_the_past_adds_up();
+        let counts = world.past_counts();
+        (never_received, unknown, losses) =
+            (never_received + counts.never_received, unknown + counts.unknown, losses + counts.losses);
+    }
+    assert!(losses > 48, "only {losses} disks were lost");
+    assert!(never_received > 100 && unknown > 100, "{never_received} never received, {unknown} unknown: too few");
 }
 
 #[test]

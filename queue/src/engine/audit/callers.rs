@@ -4,7 +4,7 @@ use super::{Audit, Outbounds, Rows, Settlements};
 use crate::engine::feeds::FeedName;
 use crate::engine::keys::{IdempotencyKey, content_of, split_time_key};
 use crate::engine::records::{
-    FEED, FeedRecord, KEY, KEY_COUNT, KEY_TIME, KeyRecord, SPENT, SpentRecord, decode_record, read_record,
+    FEED, FeedRecord, KEY, KEY_COUNT, KEY_TIME, KeyRecord, PastRecord, SPENT, SpentRecord, decode_record, read_record,
 };
 use crate::message::Message;
 use crate::store::{Store, StoreError};
@@ -12,7 +12,12 @@ use std::str::FromStr;
 
 impl<S: Store> Audit<'_, S> {
     /// Keys, their times and their number agree, and each is of the message that it says.
-    pub(super) fn keys(&mut self, outbound: &Outbounds, settlements: &Settlements) -> Result<(), StoreError> {
+    pub(super) fn keys(
+        &mut self,
+        outbound: &Outbounds,
+        settlements: &Settlements,
+        past: &[PastRecord],
+    ) -> Result<(), StoreError> {
         let mut rows = Rows::new(self.store, KEY);
         let mut keys = 0u64;
         while let Some((row, bytes)) = rows.next()? {
@@ -23,10 +28,17 @@ impl<S: Store> Audit<'_, S> {
                 self.find(&place, "it is no idempotency key");
             }
             let KeyRecord { peer, nonce, content, turn } = record;
-            if turn == 0 || outbound.get(&peer).is_none_or(|out| nonce >= out.log.size()) {
+            let of_past = |past: &&PastRecord| past.outbound.lane.destination == peer && turn <= past.last_turn;
+            let (out, pruned) = match past.iter().find(of_past) {
+                Some(past) => (Some(&past.outbound), past.settlement.pruned),
+                None => (outbound.get(&peer), settlements.get(&peer).map_or(0, |record| record.pruned)),
+            };
+            let Some(out) = out.filter(|out| turn > 0 && nonce < out.log.size()) else {
                 self.find(&place, format!("message {nonce} to {peer}, of turn {turn}, is not there"));
-            } else if nonce >= settlements.get(&peer).map_or(0, |record| record.pruned) {
-                let read = self.store.read(&outbound[&peer].lane, nonce, 0)?;
+                continue;
+            };
+            if nonce >= pruned {
+                let read = self.store.read(&out.lane, nonce, 0)?;
                 let message = read.messages().next().and_then(|bytes| Message::decode(bytes).ok());
                 if message.map(|message| content_of(&message)) != Some(content) {
                     self.find(&place, format!("message {nonce} to {peer} is another one"));

@@ -1,13 +1,16 @@
 //! The inbox: one order over all lanes, in which every delivered message stands once.
 
-use super::{Audit, Inbounds, Rows};
-use crate::engine::records::{INBOX, InboxRecord, decode_record, inbox_end};
+use super::{Audit, Rows};
+use crate::engine::records::{INBOX, InboundRecord, InboxRecord, decode_record, inbox_end};
 use crate::ids::Lane;
 use crate::store::{Store, StoreError};
 use std::collections::BTreeMap;
 
 /// Compares the inbox with the lanes that filled it.
-pub(super) fn check<S: Store>(audit: &mut Audit<'_, S>, inbound: &Inbounds) -> Result<(), StoreError> {
+pub(super) fn check<'a, S: Store>(
+    audit: &mut Audit<'_, S>,
+    inbound: impl Iterator<Item = &'a InboundRecord>,
+) -> Result<(), StoreError> {
     let mut rows = Rows::new(audit.store, INBOX);
     let mut end = 0u64;
     let mut turn = 0;
@@ -44,7 +47,7 @@ pub(super) fn check<S: Store>(audit: &mut Audit<'_, S>, inbound: &Inbounds) -> R
     if size != end {
         audit.find("record inbox-size", format!("it says {size}, the inbox ends at {end}"));
     }
-    for record in inbound.values() {
+    for record in inbound {
         let (found, size) = (delivered.get(&record.lane).copied().unwrap_or(0), record.log.size());
         if found != size {
             audit.find("inbox", format!("it has {found} messages of lane {}, which has {size}", record.lane));

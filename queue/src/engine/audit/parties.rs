@@ -13,7 +13,7 @@ use crate::proof::HeadProof;
 use crate::store::Store;
 use std::collections::BTreeMap;
 
-type AllExpected = BTreeMap<Lane, Vec<Expected>>;
+pub(super) type AllExpected = BTreeMap<Lane, Vec<Expected>>;
 
 impl<S: Store> Audit<'_, S> {
     /// Checks the attestor and all heads, and gives what they claim of each lane.
@@ -43,7 +43,7 @@ impl<S: Store> Audit<'_, S> {
     }
 
     /// The two lanes shared with one peer.
-    fn pair(
+    pub(super) fn pair(
         &mut self,
         attested: Option<&Checkpoint>,
         out: &OutboundRecord,
@@ -168,6 +168,10 @@ impl<S: Store> Audit<'_, S> {
                 self.find(place, format!("it has a head for {}, with which there is no lane", head.peer));
                 continue;
             };
+            // The lanes that it was sealed for may be over.
+            if head.peer_incarnation < out.lane.destination_incarnation {
+                continue;
+            }
             if (head.sent_size, head.received_size) != (out.sealed, back.sealed) {
                 self.find(place, format!("its head for {} has other sizes than the lanes' records", head.peer));
                 continue;

@@ -6,6 +6,7 @@ use super::super::deadlines::{Deadlines, NodeNotes};
 use super::super::records::{INBOX, InboxRecord, NodeRecord, nodes_key, nodes_prefix};
 use super::*;
 use crate::codec;
+use crate::ids::Lane;
 use crate::store::{Appended, MemoryStore, Turn};
 use crate::stream::Stream;
 use std::ops::Range;

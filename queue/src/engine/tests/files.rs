@@ -7,6 +7,7 @@ use crate::codec;
 use crate::derivation::derive_public_key;
 use crate::frame::SenderFrame;
 use crate::heads::{HeadTrie, SidePosition};
+use crate::ids::Lane;
 use crate::log::CompactRange;
 use crate::proof::HeadProof;
 use crate::store::CrashPlan;

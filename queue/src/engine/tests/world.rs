@@ -8,7 +8,7 @@ use crate::derivation::tweak;
 use crate::digest::empty_root;
 use crate::frame::{FRAME_HEADER_BYTES, Release, SenderFrame, decode_frame};
 use crate::heads::{HeadTrie, SidePosition};
-use crate::ids::BridgeDomain;
+use crate::ids::{BridgeDomain, Lane};
 use crate::proof::HeadProof;
 use crate::salt::SaltSecret;
 use crate::store::{CrashPlan, MemoryStore};
@@ -53,6 +53,10 @@ pub(super) fn sign(checkpoint: &Checkpoint) -> ChainSignature {
     ChainSignature::Secp256k1 { rs, recovery_id: recovery_id.to_byte() }
 }
 
+fn registered(shard: &str) -> RegisteredShard {
+    RegisteredShard { shard: name(shard), incarnation: 0, key_epoch: 0, epoch_first_height: 0 }
+}
+
 struct Node {
     engine: Option<Engine<MemoryStore>>,
     tip: Option<TipView>,
@@ -74,6 +78,8 @@ pub(super) struct World {
     pub(super) signer_is_down_for: Option<ShardId>,
     /// What each attempt to attest costs.
     pub(super) cost: AttestCost,
+    /// What the contract lists.
+    registry: BTreeMap<ShardId, RegisteredShard>,
 }
 
 impl World {
@@ -100,6 +106,7 @@ impl World {
             answers_left: 0,
             signer_is_down_for: None,
             cost: AttestCost::default(),
+            registry: ["alpha", "beta"].map(|shard| (name(shard), registered(shard))).into(),
         };
         for shard in ["alpha", "beta"] {
             let engine = world.open(shard, MemoryStore::new(plan));
@@ -132,11 +139,42 @@ impl World {
 
     pub(super) fn open(&self, shard: &str, store: MemoryStore) -> Engine<MemoryStore> {
         let mut engine = Engine::open(self.config(shard), store, self.now).unwrap();
-        let registered =
-            |shard: &str| RegisteredShard { shard: name(shard), incarnation: 0, key_epoch: 0, epoch_first_height: 0 };
-        engine.handle_registry(vec![registered("alpha"), registered("beta")]);
+        engine.handle_registry(self.registry()).unwrap();
         engine.handle_near_time(self.now.unix_ns, self.now);
         engine
+    }
+
+    /// What the contract lists.
+    pub(super) fn registry(&self) -> Vec<RegisteredShard> {
+        self.registry.values().cloned().collect()
+    }
+
+    /// The contract opens a key epoch of a shard behind its tip, as `rekey` does; also a new
+    /// incarnation, if so told. Nobody has seen it yet.
+    pub(super) fn open_epoch(&mut self, shard: &str, incarnation: bool) -> RegisteredShard {
+        let epoch_first_height = self.tip(shard).map_or(0, |tip| tip.checkpoint.height + 1);
+        let listed = self.registry.get_mut(&name(shard)).unwrap();
+        listed.key_epoch += 1;
+        listed.incarnation += u32::from(incarnation);
+        listed.epoch_first_height = epoch_first_height;
+        listed.clone()
+    }
+
+    /// Shows a shard what the contract lists.
+    pub(super) fn show_registry(&mut self, shard: &str) {
+        let registry = self.registry();
+        self.engine_mut(shard).handle_registry(registry).unwrap();
+    }
+
+    /// A shard's disk is lost; its owner opens an incarnation, which begins on an empty one. The other
+    /// side sees the connection break, and not yet what the contract lists.
+    pub(super) fn lose_and_recover(&mut self, shard: &str) {
+        self.disconnect();
+        let own = self.open_epoch(shard, true);
+        let mut store = MemoryStore::new(CrashPlan::Prompt);
+        begin_incarnation(&self.config(shard), &mut store, &own, self.tip(shard).as_ref()).unwrap();
+        let engine = self.open(shard, store);
+        self.nodes.get_mut(&name(shard)).unwrap().engine = Some(engine);
     }
 
     pub(super) fn now(&self) -> Now {
@@ -418,13 +456,24 @@ impl World {
         }
     }
 
+    /// A request that was on its way reaches the contract; the answer gets lost.
+    pub(super) fn record(&mut self, shard: &str, checkpoint: &Checkpoint) {
+        self.attest(&name(shard), checkpoint).unwrap();
+    }
+
     fn attest(&mut self, shard: &ShardId, checkpoint: &Checkpoint) -> Result<ChainSignature, AttestFailure> {
         let node = self.nodes.get_mut(shard).unwrap();
         node.heights_asked.insert(checkpoint.height);
         node.attempts += 1;
-        if let Some(tip) = node.tip.as_ref().filter(|tip| tip.checkpoint.height == checkpoint.height) {
-            assert_eq!(tip.checkpoint, *checkpoint, "two checkpoints at one height");
+        let listed = &self.registry[shard];
+        if node.tip.as_ref().is_some_and(|tip| tip.checkpoint == *checkpoint) {
+            // It is asked for again.
+        } else if (checkpoint.key_epoch, checkpoint.epoch_first_height) != (listed.key_epoch, listed.epoch_first_height)
+        {
+            return Err(AttestFailure::Rejected("another key epoch".to_owned()));
         } else {
+            let is_next = node.tip.as_ref().is_none_or(|tip| checkpoint.height > tip.checkpoint.height);
+            assert!(is_next, "two checkpoints at one height");
             let hash = checkpoint.hash::<Native>();
             node.tip = Some(TipView {
                 checkpoint: checkpoint.clone(),

@@ -9,6 +9,7 @@ use queue::checkpoint::Checkpoint;
 use queue::contract::TipView;
 use queue::derivation::tweak;
 use queue::digest::{Hash, Native};
+use queue::engine::RegisteredShard;
 use queue::ids::{BridgeDomain, ShardId};
 use queue::limits::CHECKPOINT_AHEAD_NS_MAX;
 use queue::trust::{Curve, PublicKey, TrustRoot};
@@ -17,6 +18,7 @@ use std::collections::BTreeMap;
 /// The contract's state.
 #[derive(Default)]
 pub struct Bridge {
+    shards: BTreeMap<ShardId, RegisteredShard>,
     tips: BTreeMap<ShardId, TipView>,
     before: BTreeMap<ShardId, TipView>,
 }
@@ -41,7 +43,43 @@ pub fn trust() -> TrustRoot {
     TrustRoot { domain, secp256k1: Some(key), ed25519: None }
 }
 
+/// What becomes of a request to attest a checkpoint.
+pub enum Recorded {
+    /// It is the tip: the signer may be asked.
+    Tip,
+    /// It came late: the shard has moved on.
+    Late,
+    /// Its key epoch is over.
+    OtherEpoch,
+}
+
 impl Bridge {
+    /// A bridge on which these shards are registered.
+    pub fn new(names: &[ShardId]) -> Self {
+        let registered = |name: &ShardId| RegisteredShard {
+            shard: name.clone(),
+            incarnation: 0,
+            key_epoch: 0,
+            epoch_first_height: 0,
+        };
+        let shards = names.iter().map(|name| (name.clone(), registered(name))).collect();
+        Bridge { shards, ..Bridge::default() }
+    }
+
+    /// The registered shards.
+    pub fn shards(&self) -> Vec<RegisteredShard> {
+        self.shards.values().cloned().collect()
+    }
+
+    /// Opens a key epoch behind a shard's tip, perhaps with a new incarnation.
+    pub fn open_epoch(&mut self, shard: &ShardId, incarnation: bool) -> RegisteredShard {
+        let listed = self.shards.get_mut(shard).expect("registered");
+        listed.key_epoch += 1;
+        listed.incarnation += u32::from(incarnation);
+        listed.epoch_first_height = self.tips.get(shard).map_or(0, |tip| tip.checkpoint.height + 1);
+        listed.clone()
+    }
+
     /// A shard's tip.
     pub fn tip(&self, shard: &ShardId) -> Option<TipView> {
         self.tips.get(shard).cloned()
@@ -53,25 +91,32 @@ impl Bridge {
     }
 
     /// Records a checkpoint as `attest` does, or finds it recorded.
-    ///
-    /// Whether it is the tip: an old request that comes late finds that the shard has moved on.
-    pub fn record(&mut self, checkpoint: &Checkpoint, block_ns: u64) -> bool {
+    pub fn record(&mut self, checkpoint: &Checkpoint, block_ns: u64) -> Recorded {
         let hash = checkpoint.hash::<Native>();
+        let listed = &self.shards[&checkpoint.shard];
+        let is_newest =
+            (checkpoint.key_epoch, checkpoint.epoch_first_height) == (listed.key_epoch, listed.epoch_first_height);
         if let Some(tip) = self.tips.get_mut(&checkpoint.shard) {
             if tip.hash == hash {
                 tip.attempts += 1;
-                return true;
+                return Recorded::Tip;
             }
             let of = &tip.checkpoint;
             if checkpoint.height < of.height {
-                return false;
+                return Recorded::Late;
+            }
+            if !is_newest {
+                return Recorded::OtherEpoch;
             }
             assert_eq!(checkpoint.height, of.height + 1, "two checkpoints at one height, or one left out");
             assert_eq!(checkpoint.previous, tip.hash, "a fork");
-            assert!(tip.signature.is_some(), "sealed while the one before was pending");
+            let may_follow = tip.signature.is_some() || of.key_epoch < checkpoint.key_epoch;
+            assert!(may_follow, "sealed while the one before was pending");
             assert!(checkpoint.time_ns >= of.time_ns, "time fell");
-        } else {
+        } else if is_newest {
             assert_eq!(checkpoint.height, 0, "the first checkpoint");
+        } else {
+            return Recorded::OtherEpoch;
         }
         checkpoint.check().expect("a checkpoint that contradicts itself nowhere");
         assert_eq!(checkpoint.domain, trust().domain);
@@ -87,7 +132,7 @@ impl Bridge {
         if let Some(before) = self.tips.insert(checkpoint.shard.clone(), tip) {
             self.before.insert(checkpoint.shard.clone(), before);
         }
-        true
+        Recorded::Tip
     }
 
     /// Signs the tip, once recorded, and stores the signature.

@@ -1,8 +1,8 @@
 //! What must be true of the world, after every step and in the end.
 
-use super::world::{Entry, Lane, World};
+use super::world::{Entry, Shown, World};
 use queue::engine::{MessageState, OutcomeError, Settled};
-use queue::ids::ShardId;
+use queue::ids::{Lane, ShardId};
 use queue::message::{Body, Message, Outcome, Tombstone};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -15,7 +15,7 @@ impl World {
                 let sizes = (lane.delivered, lane.acknowledged, lane.settled);
                 assert_eq!(sizes, (all, all, all), "{name} to {}: {lane:?}", lane.peer);
                 assert_eq!((lane.backlog_bytes, lane.calls), (0, 0), "{name} to {}", lane.peer);
-                self.assert_lane(&(name.clone(), lane.peer), all);
+                self.assert_lane(&self.lane(&name, &lane.peer), all);
             }
         }
     }
@@ -23,9 +23,9 @@ impl World {
     /// Every nonce of the lane stands in the destination's inbox, once and in order; what was accepted
     /// was delivered unless it had a deadline; and the source says of each what the destination did.
     fn assert_lane(&self, lane: &Lane, size: u64) {
-        let (from, to) = lane;
-        let entries: Vec<&Entry> =
-            self.nodes[to].inbox.iter().filter(|(source, ..)| source == from).map(|(_, _, entry)| entry).collect();
+        let Lane { source: from, destination: to, source_incarnation, destination_incarnation } = lane;
+        let is_of = |(source, incarnation, ..): &&Shown| (source, incarnation) == (from, source_incarnation);
+        let entries: Vec<&Entry> = self.nodes[to].inbox.iter().filter(is_of).map(|(.., entry)| entry).collect();
         assert_eq!(u64::try_from(entries.len()), Ok(size), "from {from} to {to}");
         let none = BTreeMap::new();
         let accepted = self.accepted.get(lane).unwrap_or(&none);
@@ -35,9 +35,11 @@ impl World {
                 (Some(_), Entry::Buried(Tombstone::Expired)) => {}
                 (None, Entry::Result { request_nonce, outcome }) => {
                     assert_eq!(*outcome, Outcome::Tombstone(Tombstone::Expired), "{from} to {to} {nonce}");
-                    let request =
-                        &self.nodes[from].inbox.iter().find(|(source, at, _)| source == to && at == request_nonce);
-                    assert!(matches!(request, Some((_, _, Entry::Buried(_)))), "a tombstone for {request:?}");
+                    let is_request = |(source, incarnation, at, _): &&Shown| {
+                        (source, incarnation, at) == (to, destination_incarnation, request_nonce)
+                    };
+                    let request = self.nodes[from].inbox.iter().find(is_request);
+                    assert!(matches!(request, Some((.., Entry::Buried(_)))), "a tombstone for {request:?}");
                 }
                 // The source had an expiry proof before the tombstone.
                 (None, Entry::Buried(Tombstone::UnexpectedResult)) => {}
@@ -67,10 +69,10 @@ impl World {
     /// Notes what is accepted. A nonce that was accepted is never given again.
     pub(super) fn accept_up_to(&mut self, shard: &ShardId, durable: u64) {
         let taken = std::mem::take(&mut self.node(shard).taken);
-        let (accepted, open): (Vec<_>, Vec<_>) = taken.into_iter().partition(|(ticket, _)| ticket.turn <= durable);
+        let (accepted, open): (Vec<_>, Vec<_>) = taken.into_iter().partition(|(_, ticket, _)| ticket.turn <= durable);
         self.node(shard).taken = open;
-        for (ticket, payload) in accepted {
-            let lane = self.accepted.entry((shard.clone(), ticket.peer)).or_default();
+        for (lane, ticket, payload) in accepted {
+            let lane = self.accepted.entry(lane).or_default();
             let known = lane.insert(ticket.nonce, payload);
             assert_eq!(known, None, "{shard} gave nonce {} twice", ticket.nonce);
         }
@@ -100,7 +102,7 @@ impl World {
                 break;
             }
             for entry in entries {
-                let shown = (entry.peer, entry.nonce, shown(entry.content));
+                let shown = (entry.peer, entry.incarnation, entry.nonce, shown(entry.content));
                 match node.inbox.get(position) {
                     Some(known) => assert_eq!(*known, shown, "the inbox of {shard} changed at {position}"),
                     None => node.inbox.push(shown),
@@ -115,10 +117,15 @@ impl World {
     /// follows from is undone by a crash otherwise.
     pub(super) fn check_a_message(&mut self, shard: &ShardId) {
         let peer = self.random.pick(&self.names);
-        let size = self.accepted.get(&(shard.clone(), peer.clone())).and_then(BTreeMap::last_key_value);
-        let Some(size) = size.map(|(last, _)| last + 1) else { return };
-        let nonce = self.random.below(size);
-        self.note_outcome(&(shard.clone(), peer), nonce);
+        let is_known = |lane: &&Lane| self.is_remembered(lane) && lane.source == *shard && lane.destination == peer;
+        let lanes: Vec<Lane> = self.accepted.keys().filter(is_known).cloned().collect();
+        if lanes.is_empty() {
+            return;
+        }
+        let lane = self.random.pick(&lanes);
+        let Some((last, _)) = self.accepted[&lane].last_key_value() else { return };
+        let nonce = self.random.below(last + 1);
+        self.note_outcome(&lane, nonce);
     }
 
     /// Asks what became of every message.
@@ -126,6 +133,7 @@ impl World {
         let lanes: Vec<(Lane, u64)> = self
             .accepted
             .iter()
+            .filter(|(lane, _)| self.is_remembered(lane))
             .filter_map(|(lane, accepted)| Some((lane.clone(), accepted.last_key_value()?.0 + 1)))
             .collect();
         for (lane, size) in lanes {
@@ -134,8 +142,8 @@ impl World {
     }
 
     fn note_outcome(&mut self, lane: &Lane, nonce: u64) {
-        let (shard, peer) = lane;
-        let settled = match self.nodes[shard].engine.outcome(peer, nonce) {
+        let (shard, peer) = (&lane.source, &lane.destination);
+        let settled = match self.ask(lane, nonce) {
             Ok(MessageState::Settled(settled)) => Some(settled),
             Ok(_) => None,
             // It was settled, and is forgotten.

@@ -1,6 +1,6 @@
 //! Nodes, disks, connections and time, and what may happen to them.
 
-use super::bridge::{Bridge, trust};
+use super::bridge::{Bridge, Recorded, trust};
 use super::random::Random;
 use super::store::Disk;
 use queue::attestation::ChainSignature;
@@ -8,11 +8,10 @@ use queue::checkpoint::Checkpoint;
 use queue::contract::TipView;
 use queue::digest::Native;
 use queue::engine::{
-    AttestCost, AttestFailure, Config, Direction, Engine, Enqueue, EnqueueError, Now, Output, RegisteredShard, Settled,
-    Settling, Ticket,
+    AttestCost, AttestFailure, Config, Direction, Engine, Enqueue, EnqueueError, Now, Output, Settled, Settling, Ticket,
 };
 use queue::frame::FRAME_HEADER_BYTES;
-use queue::ids::ShardId;
+use queue::ids::{Lane, ShardId};
 use queue::message::{Body, Outcome, Tombstone};
 use queue::salt::SaltSecret;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -21,23 +20,24 @@ const MS: u64 = 1_000_000;
 const S: u64 = 1_000 * MS;
 
 /// From whom to whom.
-pub(super) type Lane = (ShardId, ShardId);
+type Ends = (ShardId, ShardId);
 
 pub(super) struct Node {
     pub(super) engine: Engine<Disk>,
-    disk: Disk,
+    pub(super) disk: Disk,
     /// Counts the node's starts: answers for an earlier process reach nobody.
-    process: u64,
+    pub(super) process: u64,
     /// How far its own clock is off, in nanoseconds.
     skew_ns: u64,
     /// Messages taken and not yet known to be durable.
-    pub(super) taken: Vec<(Ticket, Vec<u8>)>,
+    pub(super) taken: Vec<(Lane, Ticket, Vec<u8>)>,
     /// What its inbox has shown.
     pub(super) inbox: Vec<Shown>,
 }
 
-/// An entry of an inbox: source, nonce, and the request's payload, the result, or why it was buried.
-pub(super) type Shown = (ShardId, u64, Entry);
+/// An entry of an inbox: source, its incarnation, nonce, and the request's payload, the result, or why
+/// it was buried.
+pub(super) type Shown = (ShardId, u32, u64, Entry);
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Entry {
@@ -63,7 +63,7 @@ pub struct World {
     /// Tips read for a node's process, on their way.
     tips: Vec<(ShardId, u64, Option<TipView>)>,
     /// The connection that each end believes to have.
-    ends: BTreeMap<Lane, u64>,
+    pub(super) ends: BTreeMap<Ends, u64>,
     /// Frames under way: connection, from, to, which lane of the sender.
     streams: BTreeMap<(u64, ShardId, ShardId, Direction), VecDeque<Vec<u8>>>,
     connections: u64,
@@ -73,6 +73,14 @@ pub struct World {
     /// What became of each message, as its source has said.
     pub(super) settled: BTreeMap<Lane, BTreeMap<u64, Settled>>,
     payloads: u64,
+    /// How much each sealed checkpoint says to have received, by source.
+    pub(super) received: BTreeMap<(ShardId, u64), BTreeMap<ShardId, u64>>,
+    /// What the inboxes of lost disks had shown.
+    pub(super) lost: BTreeMap<(ShardId, u32), Vec<Shown>>,
+    /// The first height of each incarnation but the first.
+    pub(super) first_heights: BTreeMap<(ShardId, u32), u64>,
+    /// Whether disks are lost and keys replaced.
+    pub(super) is_lossy: bool,
 }
 
 impl World {
@@ -80,6 +88,7 @@ impl World {
     pub fn new(seed: u64, names: &[&str]) -> Self {
         let mut random = Random::new(seed);
         let names: Vec<ShardId> = names.iter().map(|name| name.parse().expect("a valid shard name")).collect();
+        let bridge = Bridge::new(&names);
         let now = Now { mono_ns: 0, unix_ns: 0 };
         let node = |name: &ShardId| {
             let disk = Disk::default();
@@ -92,7 +101,7 @@ impl World {
             random,
             names,
             nodes,
-            bridge: Bridge::default(),
+            bridge,
             requests: vec![],
             tips: vec![],
             ends: BTreeMap::new(),
@@ -102,6 +111,10 @@ impl World {
             accepted: BTreeMap::new(),
             settled: BTreeMap::new(),
             payloads: 0,
+            received: BTreeMap::new(),
+            lost: BTreeMap::new(),
+            first_heights: BTreeMap::new(),
+            is_lossy: false,
         }
     }
 
@@ -119,6 +132,7 @@ impl World {
             90..91 => self.disconnect(&shard),
             91..92 => self.crash(&shard),
             92..95 => self.see_near(&shard),
+            95..97 if self.is_lossy => self.lose_something(&shard),
             _ => self.node(&shard).disk.sync(),
         }
         self.check(&shard);
@@ -130,6 +144,9 @@ impl World {
             self.mono_ns += 61 * S;
             for shard in self.names.clone() {
                 self.see_near(&shard);
+                self.accept_all(&shard);
+            }
+            for shard in self.names.clone() {
                 self.connect_all(&shard);
             }
             for _ in 0..400 {
@@ -161,7 +178,7 @@ impl World {
     }
 
     /// The time as this node sees it.
-    fn now(&self, shard: &ShardId) -> Now {
+    pub(super) fn now(&self, shard: &ShardId) -> Now {
         let skewed = self.near_ns() + self.nodes[shard].skew_ns;
         Now { mono_ns: self.mono_ns, unix_ns: skewed - 100 * S }
     }
@@ -181,12 +198,16 @@ impl World {
         };
         let now = self.now(shard);
         match self.node(shard).engine.handle_enqueue(request, now) {
-            Ok(ticket) => self.node(shard).taken.push((ticket, payload)),
+            Ok(ticket) => {
+                let lane = self.lane(shard, &ticket.peer);
+                self.node(shard).taken.push((lane, ticket, payload));
+            }
             Err(
                 EnqueueError::Starting
                 | EnqueueError::UnknownShard(_)
                 | EnqueueError::Local(_)
                 | EnqueueError::Busy { .. }
+                | EnqueueError::Over { .. }
                 | EnqueueError::DeadlinePassed { .. },
             ) => {}
             Err(error) => panic!("{shard} to {to}: {error}"),
@@ -209,7 +230,10 @@ impl World {
         let synced = self.random.chance(60);
         let node = self.node(shard);
         node.engine.handle_timeout(now);
+        let pending = node.engine.status().pending_height;
         node.engine.commit(now).expect("the disk works");
+        self.note_sealed(shard, pending);
+        let node = self.node(shard);
         if synced {
             node.disk.sync();
         }
@@ -264,7 +288,12 @@ impl World {
             Direction::Inbound => engine.handle_receiver_frame(&from, body),
             Direction::Outbound => engine.handle_sender_frame(&from, body, now),
         };
-        handled.expect("an honest peer sends nothing wrong");
+        if let Err(error) = handled {
+            // Until both ends know of a new incarnation, and for what was on its way then.
+            let is_over = self.is_lossy && self.ends.remove(&(to.clone(), from.clone())).is_some();
+            assert!(is_over, "an honest peer sends nothing wrong: {error}");
+            self.node(&to).engine.handle_disconnected(&from);
+        }
     }
 
     fn tell_a_tip(&mut self) {
@@ -296,8 +325,12 @@ impl World {
 
     fn execute(&mut self, request: Request, signed: bool) {
         let block_ns = self.near_ns();
-        if !self.bridge.record(&request.checkpoint, block_ns) {
-            return;
+        match self.bridge.record(&request.checkpoint, block_ns) {
+            Recorded::Tip => {}
+            Recorded::Late => return,
+            Recorded::OtherEpoch => {
+                return self.answer(&request, Err(AttestFailure::Rejected("another key epoch".to_owned())));
+            }
         }
         if !signed {
             return self.answer(&request, Err(unavailable("the signer timed out")));
@@ -323,17 +356,11 @@ impl World {
         self.mono_ns += if self.random.chance(10) { 31 * S } else { self.random.below(900) * MS };
     }
 
-    fn see_near(&mut self, shard: &ShardId) {
+    pub(super) fn see_near(&mut self, shard: &ShardId) {
         let (near_ns, now) = (self.near_ns(), self.now(shard));
-        let registered = |name: &ShardId| RegisteredShard {
-            shard: name.clone(),
-            incarnation: 0,
-            key_epoch: 0,
-            epoch_first_height: 0,
-        };
-        let shards = self.names.iter().map(registered).collect();
+        let shards = self.bridge.shards();
         let engine = &mut self.node(shard).engine;
-        engine.handle_registry(shards);
+        engine.handle_registry(shards).expect("no other copy of this disk began anew");
         engine.handle_near_time(near_ns, now);
     }
 
@@ -390,7 +417,7 @@ fn unavailable(reason: &str) -> AttestFailure {
     AttestFailure::Unavailable(reason.to_owned())
 }
 
-fn config(shard: &ShardId) -> Config {
+pub(super) fn config(shard: &ShardId) -> Config {
     let mut secret = [0; 32];
     secret[..shard.as_str().len()].copy_from_slice(shard.as_str().as_bytes());
     Config {
