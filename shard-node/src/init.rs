@@ -4,8 +4,10 @@
 use crate::config::{Config, LanesConfig, NEAR_POLL_MS_DEFAULT};
 use crate::home::{self, HOME_FORMAT, Home, HomeError};
 use crate::keys::Keys;
-use crate::localnet::{Credentials, ROOT_ACCOUNT};
-use crate::near::{NearClient, NearError, Registration, RegistrationError, Sponsor, disagreement};
+use crate::localnet::ROOT_ACCOUNT;
+use crate::near::{
+    Credentials, KeyFile, NearClient, NearError, Registration, RegistrationError, Sponsor, disagreement, near_account,
+};
 use near_primitives::types::Balance;
 use queue::contract::ShardStatus;
 use queue::ids::{AccountId, ShardId};
@@ -112,8 +114,11 @@ pub enum InitError {
         url: String,
     },
     /// Nothing says who shall own the shard.
-    #[error("who shall own shard {0}? name a NEAR account with --owner, or give its key file with --credentials")]
+    #[error("who shall own shard {0}? name a NEAR account with --owner, or give its key file with --key-file")]
     NoOwner(ShardId),
+    /// A key file of near-cli's newer kind doesn't name its account.
+    #[error("{0} doesn't say whose key it has: name the account with --owner")]
+    KeyOfWhom(PathBuf),
     /// The default owner's name can't be one.
     #[error("{0} is no account id: name the owner with --owner")]
     OwnerName(String),
@@ -147,7 +152,7 @@ pub async fn init(options: Options, step: impl Fn(&str)) -> Result<Initialised, 
     }
     let owner = match existing_config(&home)? {
         Some(config) => config.owner,
-        None => owner(&options, sponsor.as_ref())?,
+        None => owner(&options, sponsor.as_ref().map(|(sponsor, _)| sponsor))?,
     };
     home.create()?;
     let _lock = home.lock()?;
@@ -166,7 +171,10 @@ pub async fn init(options: Options, step: impl Fn(&str)) -> Result<Initialised, 
             config.addresses.clone(),
         ),
     };
-    let active = register(&registration, sponsor.as_ref(), &keys, &step).await?;
+    let active = register(&registration, sponsor.as_ref().map(|(sponsor, _)| sponsor), &keys, &step).await?;
+    if let Some((sponsor, path)) = &sponsor {
+        keep_owner_key(&config.owner, sponsor, path)?;
+    }
     let network = trust.domain.network.as_str();
     Ok(Initialised {
         home: options.home,
@@ -197,23 +205,33 @@ pub fn read_trust(path: &Path) -> Result<TrustRoot, HomeError> {
     trust.checked().map_err(|error| malformed(error.to_string()))
 }
 
-/// The given credentials, or those that a localnet has left beside its trust root.
-fn read_sponsor(options: &Options, trust: &TrustRoot) -> Result<Option<Sponsor>, InitError> {
+/// The given key file, or the one that a localnet has left beside its trust root.
+fn read_sponsor(options: &Options, trust: &TrustRoot) -> Result<Option<(Sponsor, PathBuf)>, InitError> {
     let beside = || {
         let folder = options.trust.parent()?;
         let path = Credentials::path(folder, trust.domain.network.as_str(), ROOT_ACCOUNT);
         path.exists().then_some(path)
     };
     let Some(path) = options.credentials.clone().or_else(beside) else { return Ok(None) };
-    let malformed = |reason: String| HomeError::Malformed {
-        path: path.clone(),
-        reason: format!("this is no key file of near-cli: {reason}"),
+    let KeyFile { path, account, key } = KeyFile::read(&path)?;
+    let account = account.or_else(|| options.owner.clone()).ok_or_else(|| InitError::KeyOfWhom(path.clone()))?;
+    Ok(Some((Sponsor { account, key }, path)))
+}
+
+/// Keeps the key to an account that was made with `sponsor`'s where near-cli and the commands of
+/// this program look for it, if the sponsor's own key is in such a place.
+fn keep_owner_key(owner: &AccountId, sponsor: &Sponsor, path: &Path) -> Result<(), HomeError> {
+    let owners = path.with_file_name(format!("{owner}.json"));
+    let is_credentials = path.file_name().is_some_and(|name| name == format!("{}.json", sponsor.account).as_str());
+    if !is_credentials || owners.exists() {
+        return Ok(());
+    }
+    let credentials = Credentials {
+        account_id: near_account(owner),
+        public_key: sponsor.key.public_key(),
+        private_key: sponsor.key.clone(),
     };
-    let credentials: Credentials =
-        serde_json::from_str(&home::read_bounded(&path)?).map_err(|error| malformed(error.to_string()))?;
-    let account = credentials.account_id.as_str();
-    let account: AccountId = account.parse().map_err(|_| malformed(format!("{account} is no account id")))?;
-    Ok(Some(Sponsor { account, key: credentials.private_key }))
+    home::write_json(&owners, &credentials)
 }
 
 fn owner(options: &Options, sponsor: Option<&Sponsor>) -> Result<AccountId, InitError> {

@@ -15,7 +15,7 @@ mod ledger;
 mod producer;
 mod setup;
 
-pub use setup::{BRIDGE_WASM, Credentials, ROOT_ACCOUNT, SIGNER_ACCOUNT};
+pub use setup::{BRIDGE_WASM, ROOT_ACCOUNT, SIGNER_ACCOUNT};
 
 use crate::home::{self, HOME_FORMAT, Home, HomeError, HomeLock};
 use crate::store::OpenError;

@@ -4,12 +4,21 @@
 //! What is read here is believed for liveness only. Safety rests on the pinned trust root: every
 //! signature is verified against it.
 
+mod account;
 mod attestor;
+mod credentials;
+mod keychain;
+mod network;
 mod registration;
 mod transact;
+mod view;
 mod watcher;
 
+pub use account::{AccountKey, AccountState};
 pub use attestor::{Attempt, AttestGas, Attestor};
+pub use credentials::{Credentials, KeyFile, default_folder, keys_of, places};
+pub use keychain::{Keychain, KeychainError};
+pub use network::Network;
 pub use registration::{Registration, RegistrationError, Sponsor};
 pub use transact::{Actor, Outcome, TransactError, sign_transaction};
 pub use watcher::{NearEvent, Watcher, watch};
@@ -28,8 +37,6 @@ use near_primitives::views::QueryRequest;
 use queue::contract::{SHARDS_PER_PAGE_MAX, ShardArgs, ShardView, ShardsArgs, TipView, method};
 use queue::ids::{AccountId, ShardId};
 use queue::trust::TrustRoot;
-use serde::Serialize;
-use serde::de::DeserializeOwned;
 use std::time::Duration;
 
 /// How long one request may take. A server answers a request that waits within 10 s.
@@ -76,6 +83,14 @@ pub enum NearError {
         url: String,
         /// The account.
         account: String,
+    },
+    /// The contract has no such view: it is none of this bridge, or of another release.
+    #[error("account {account} has no view {method}: is it the bridge contract of this version?")]
+    NoView {
+        /// The contract's account.
+        account: String,
+        /// The view.
+        method: &'static str,
     },
     /// The contract's view failed.
     #[error("view {method} of {account} failed: {reason}")]
@@ -239,22 +254,6 @@ impl NearClient {
         }
     }
 
-    async fn view<T: DeserializeOwned>(&self, method: &'static str, args: &impl Serialize) -> Result<T, NearError> {
-        let args = serde_json::to_vec(args).map_err(|error| self.unknown_answer(method, error.to_string()))?;
-        let request = QueryRequest::CallFunction {
-            account_id: self.bridge.clone(),
-            method_name: method.to_owned(),
-            args: args.into(),
-        };
-        match self.query(request, Finality::Final).await {
-            Ok(QueryResponseKind::CallResult(answer)) => {
-                serde_json::from_slice(&answer.result).map_err(|error| self.unknown_answer(method, error.to_string()))
-            }
-            Ok(_) => Err(self.nonsense()),
-            Err(error) => Err(self.view_error(method, &error)),
-        }
-    }
-
     async fn query(
         &self,
         request: QueryRequest,
@@ -262,31 +261,6 @@ impl NearClient {
     ) -> Result<QueryResponseKind, JsonRpcError<RpcQueryError>> {
         let block_reference = BlockReference::Finality(finality);
         Ok(self.rpc.call(methods::query::RpcQueryRequest { block_reference, request }).await?.kind)
-    }
-
-    fn view_error(&self, method: &'static str, error: &JsonRpcError<RpcQueryError>) -> NearError {
-        let (url, account) = (self.url().to_owned(), self.bridge.to_string());
-        match error.handler_error() {
-            Some(RpcQueryError::UnknownAccount { .. }) => NearError::NoAccount { url, account },
-            Some(RpcQueryError::NoContractCode { .. }) => NearError::NoContract { url, account },
-            Some(RpcQueryError::ContractExecutionError { vm_error, .. }) if vm_error.contains("CodeDoesNotExist") => {
-                NearError::NoContract { url, account }
-            }
-            // A real server reports a missing account in a view call as an execution error.
-            Some(RpcQueryError::ContractExecutionError { vm_error, .. })
-                if vm_error.contains("does not exist while viewing") =>
-            {
-                NearError::NoAccount { url, account }
-            }
-            Some(RpcQueryError::ContractExecutionError { vm_error, .. }) => {
-                NearError::View { account, method, reason: vm_error.clone() }
-            }
-            _ => self.unreachable(error),
-        }
-    }
-
-    fn unknown_answer(&self, method: &'static str, reason: String) -> NearError {
-        NearError::Answer { account: self.bridge.to_string(), method, reason }
     }
 
     fn nonsense(&self) -> NearError {

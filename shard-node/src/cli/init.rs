@@ -2,6 +2,7 @@
 
 use super::Output;
 use crate::init::{self, Initialised, Options};
+use crate::near::Network;
 use queue::ids::{AccountId, ShardId};
 use std::fmt::Write as _;
 use std::net::SocketAddr;
@@ -20,19 +21,19 @@ pub struct InitArgs {
     /// Name of the shard: 2 to 32 characters of a-z, 0-9, - and _
     #[arg(long, value_name = "NAME")]
     shard: ShardId,
-    /// Address of a NEAR RPC server
-    #[arg(long, value_name = "URL")]
-    near: String,
+    /// NEAR: localnet, testnet, mainnet, or the address of an RPC server
+    #[arg(long, value_name = "NETWORK|URL")]
+    near: Network,
     /// File of the trust root to pin
     #[arg(long, value_name = "FILE")]
     trust: PathBuf,
-    /// NEAR account that shall own the shard [default: NAME.<account of the credentials>]
+    /// NEAR account that shall own the shard [default: NAME.<account of the key file>]
     #[arg(long, value_name = "ACCOUNT")]
     owner: Option<AccountId>,
     /// Key file of near-cli: the owner's, or of the account above it [default: the one that a
     /// localnet keeps beside its trust root]
     #[arg(long, value_name = "FILE")]
-    credentials: Option<PathBuf>,
+    key_file: Option<PathBuf>,
     /// Where peers' QUIC connections arrive (UDP) [default: a free port of 127.0.0.1]
     #[arg(long, value_name = "IP:PORT")]
     p2p_addr: Option<SocketAddr>,
@@ -49,10 +50,10 @@ pub(super) async fn run(args: InitArgs, output: &Output) -> anyhow::Result<ExitC
     let options = Options {
         home: args.home,
         shard: args.shard,
-        near_rpc: args.near,
+        near_rpc: args.near.url().to_owned(),
         trust: args.trust,
         owner: args.owner,
-        credentials: args.credentials,
+        credentials: args.key_file,
         p2p_addr: args.p2p_addr,
         api_addr: args.api_addr,
         addresses: args.publish_address,

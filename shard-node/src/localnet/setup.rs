@@ -4,7 +4,7 @@
 use super::{Ledger, LocalnetError, unix_ns};
 use crate::home::{self, Home};
 use crate::keys;
-use crate::near::{near_account, sign_transaction};
+use crate::near::{Credentials, near_account, sign_transaction};
 use chain::near_crypto::{PublicKey, SecretKey};
 use chain::near_primitives::account::AccessKey;
 use chain::near_primitives::action::{
@@ -16,8 +16,6 @@ use chain::near_primitives::views::{ExecutionStatusView, FinalExecutionStatus, T
 use chain::{DEFAULT_BLOCK_INTERVAL_NS, Genesis, GenesisAccount, PROTOCOL_VERSION, SignerGenesis};
 use queue::contract::{InitArgs, method};
 use queue::trust::TrustRoot;
-use serde::{Deserialize, Serialize};
-use std::path::{Path, PathBuf};
 
 /// Name of the network, as in its credentials' path.
 const NETWORK: &str = "localnet";
@@ -45,25 +43,6 @@ const SYNC_SIGNER_TGAS: u64 = 100;
 
 /// The built contract, as the repository keeps it.
 pub const BRIDGE_WASM: &[u8] = include_bytes!("../../../bridge-contract/res/bridge_contract.wasm");
-
-/// A key file as near-cli and near-api-js keep it.
-#[derive(Clone, Serialize, Deserialize)]
-pub struct Credentials {
-    /// The account.
-    pub account_id: AccountId,
-    /// One of its keys.
-    pub public_key: PublicKey,
-    /// The key's secret half.
-    #[serde(alias = "secret_key")]
-    pub private_key: SecretKey,
-}
-
-impl Credentials {
-    /// Where near-cli would look for an account's key below `folder`.
-    pub fn path(folder: &Path, network: &str, account: &str) -> PathBuf {
-        folder.join("credentials").join(network).join(format!("{account}.json"))
-    }
-}
 
 /// Opens the chain of `home`, and sees to it that it has the bridge contract.
 pub(super) fn open(home: &Home, signer_delay_ms: u64) -> Result<(Ledger, TrustRoot), LocalnetError> {

@@ -50,7 +50,7 @@ pub enum RegistrationError {
     },
     /// The owner's account belongs to others.
     #[error(
-        "account {0} exists, and neither this home nor the credentials have a key to it: choose another --owner, or give its --credentials"
+        "account {0} exists, and neither this home nor the key file has a key to it: choose another --owner, or give its --key-file"
     )]
     OwnerTaken(AccountId),
     /// A transaction was executed and failed.
