@@ -50,7 +50,7 @@ fn no_schedule_of_lost_disks_delivers_twice_or_says_two_things_of_a_request() {
             (never_received + counts.never_received, unknown + counts.unknown, losses + counts.losses);
     }
     assert!(losses > 48, "only {losses} disks were lost");
-    assert!(never_received > 100 && unknown > 100, "{never_received} never received, {unknown} unknown: too few");
+    assert!(never_received > 30 && unknown > 100, "{never_received} never received, {unknown} unknown: too few");
 }
 
 #[test]

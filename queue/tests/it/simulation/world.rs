@@ -290,8 +290,11 @@ impl World {
         };
         if let Err(error) = handled {
             // Until both ends know of a new incarnation, and for what was on its way then.
-            let is_over = self.is_lossy && self.ends.remove(&(to.clone(), from.clone())).is_some();
+            let lanes = self.node(&to).engine.status().outbound;
+            let awaits = lanes.iter().any(|lane| lane.peer == from && lane.awaits_incarnation.is_some());
+            let is_over = self.is_lossy || awaits;
             assert!(is_over, "an honest peer sends nothing wrong: {error}");
+            self.ends.remove(&(to.clone(), from.clone()));
             self.node(&to).engine.handle_disconnected(&from);
         }
     }
