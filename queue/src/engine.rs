@@ -38,6 +38,7 @@ mod refusal;
 mod results;
 mod settlement;
 mod staged;
+mod subtrees;
 mod tree;
 
 #[cfg(test)]

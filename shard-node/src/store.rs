@@ -35,7 +35,7 @@ use log::{Entry, Log};
 use queue::codec;
 use queue::ids::Lane;
 use queue::store::{KeyValue, Store, StoreError, Turn, TurnId};
-use queue::stream::Stream;
+use queue::stream::{Stream, split_stream};
 use record::{Body, Kind};
 use replay::{Opened, Refusal};
 use rows::Row;
@@ -216,12 +216,20 @@ impl DiskStore {
         let Some((begin, _)) = runs.first().copied() else { return Ok(Stream::default()) };
         let mut bytes = Vec::with_capacity(runs.iter().map(|(_, place)| log::to_usize(u64::from(place.bytes))).sum());
         let mut end = begin.min(from);
+        // Where message `from` begins in the first run.
+        let mut unwanted = 0;
         for (first_nonce, place) in runs {
             if first_nonce > end.max(from) {
                 return Err(damaged(lane, &format!("has no message {}", end.max(from))));
             }
+            if !bytes.is_empty() && bytes.len() - unwanted >= bytes_max {
+                break;
+            }
             self.log.read_run(lane, first_nonce, &place, &mut bytes)?;
             end = first_nonce + u64::from(place.count);
+            if first_nonce <= from {
+                unwanted = split_stream(&bytes, usize::MAX, from - first_nonce).0.len();
+            }
         }
         let mut found = Stream::parse(bytes).map_err(|error| damaged(lane, &error.to_string()))?;
         if begin + found.count() != end {

@@ -81,7 +81,7 @@ impl<S: Store> Engine<S> {
     /// # Errors
     /// [`SettlementProofError`].
     pub fn prove_delivery(&self, peer: &ShardId, nonce: u64) -> Result<DeliveryProof, SettlementProofError> {
-        let (outbound, message) = self.kept(peer, nonce)?;
+        let outbound = self.kept(peer, nonce)?;
         let lane = &outbound.record.lane;
         match self.outcome(peer, nonce)? {
             MessageState::Settled(Settled::Tombstone { reason, .. }) => {
@@ -98,13 +98,13 @@ impl<S: Store> Engine<S> {
             return Err(SettlementProofError::NotDecided { peer: peer.clone(), nonce, received });
         };
         let head = self.delivering_head(outbound, nonce, newest)?;
-        let tree = LaneTree { store: &self.store, lane };
+        let (message, inclusion) = LaneTree { store: &self.store, lane }.inclusion(nonce, head.head.received_size)?;
         Ok(DeliveryProof {
             format: DELIVERY_PROOF_FORMAT.to_owned(),
             trust: self.config.trust.clone(),
             nonce,
             message,
-            inclusion: tree.inclusion(nonce, head.head.received_size)?,
+            inclusion,
             head,
         })
     }
@@ -114,7 +114,7 @@ impl<S: Store> Engine<S> {
     /// # Errors
     /// [`SettlementProofError`].
     pub fn prove_expiry(&self, peer: &ShardId, nonce: u64) -> Result<ExpiryProof, SettlementProofError> {
-        let (outbound, message) = self.kept(peer, nonce)?;
+        let outbound = self.kept(peer, nonce)?;
         let lane = &outbound.record.lane;
         let attested = outbound.record.attested;
         let Some(sent) = outbound.record.head.clone().filter(|head| nonce < head.head.sent_size) else {
@@ -131,20 +131,20 @@ impl<S: Store> Engine<S> {
                 }
             },
         };
-        let tree = LaneTree { store: &self.store, lane };
+        let (message, inclusion) = LaneTree { store: &self.store, lane }.inclusion(nonce, sent.head.sent_size)?;
         Ok(ExpiryProof {
             format: EXPIRY_PROOF_FORMAT.to_owned(),
             trust: self.config.trust.clone(),
             nonce,
             message,
-            inclusion: tree.inclusion(nonce, sent.head.sent_size)?,
+            inclusion,
             sent,
             ground,
         })
     }
 
-    /// A message that is stored and still kept.
-    fn kept(&self, peer: &ShardId, nonce: u64) -> Result<(&Outbound, Vec<u8>), SettlementProofError> {
+    /// The lane of a message that is stored and still kept.
+    fn kept(&self, peer: &ShardId, nonce: u64) -> Result<&Outbound, SettlementProofError> {
         let outbound = self.sent(peer, nonce)?;
         let (record, first) = (&outbound.record, outbound.settlement.record.pruned);
         if nonce < first {
@@ -154,10 +154,7 @@ impl<S: Store> Engine<S> {
         if nonce >= self.journal.stored_size(&record.lane, record.log.size()) {
             return Err(SettlementProofError::NotAttested { peer: peer.clone(), nonce, attested });
         }
-        let read = self.store.read(&record.lane, nonce, 0)?;
-        let message = read.messages().next().map(<[u8]>::to_vec);
-        let message = message.ok_or_else(|| StoreError::Damaged(format!("{} lacks message {nonce}", record.lane)))?;
-        Ok((outbound, message))
+        Ok(outbound)
     }
 
     /// The head that says most about the delivery of a message: one from before its deadline, if

@@ -77,15 +77,13 @@ impl<S: Store> Engine<S> {
         if attested > size {
             return Err(ProveError::CatchingUp { peer, size, attested });
         }
-        let message = self.store.read(&record.lane, nonce, 0)?.messages().next().map(<[u8]>::to_vec);
-        let message = message.ok_or_else(|| StoreError::Damaged(format!("{} lacks message {nonce}", record.lane)))?;
-        let tree = LaneTree { store: &self.store, lane: &record.lane };
+        let (message, inclusion) = LaneTree { store: &self.store, lane: &record.lane }.inclusion(nonce, attested)?;
         Ok(MessageProof {
             format: MESSAGE_PROOF_FORMAT.to_owned(),
             trust: self.config.trust.clone(),
             nonce,
             message,
-            inclusion: tree.inclusion(nonce, attested)?,
+            inclusion,
             head,
         })
     }

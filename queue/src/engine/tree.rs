@@ -2,6 +2,7 @@
 //! point.
 
 use super::records::{NodeRecord, STORED_LEVEL_MIN, decode_record, leaf_key, nodes_key, nodes_prefix, read_record};
+use super::subtrees::Subtrees;
 use crate::digest::{Hash, Native, leaf};
 use crate::ids::Lane;
 use crate::log::{CompactRange, NodeId, prove_consistency, prove_inclusion, range_at};
@@ -15,7 +16,7 @@ const READ_BYTES: usize = 1024 * 1024;
 const READ_FEW_BYTES: usize = 32 * 1024;
 
 /// Number of leaves below a stored node of the lowest stored level.
-const STORED_LEAVES: u64 = 1 << STORED_LEVEL_MIN;
+pub(super) const STORED_LEAVES: u64 = 1 << STORED_LEVEL_MIN;
 
 pub(super) struct LaneTree<'a, S> {
     pub(super) store: &'a S,
@@ -30,17 +31,21 @@ impl<S: Store> LaneTree<'_, S> {
 
     /// The log of `size` messages.
     pub(super) fn range_at(&self, size: u64) -> Result<CompactRange, StoreError> {
-        range_at(size, |id| self.node(id))
+        let mut subtrees = Subtrees::new(self, size);
+        range_at(size, |id| subtrees.node(id))
     }
 
-    /// Inclusion proof of message `nonce` in the log of `size` messages.
-    pub(super) fn inclusion(&self, nonce: u64, size: u64) -> Result<Vec<Hash>, StoreError> {
-        prove_inclusion::<Native, _>(nonce, size, |id| self.node(id))
+    /// Message `nonce`, and its inclusion proof in the log of `size` messages.
+    pub(super) fn inclusion(&self, nonce: u64, size: u64) -> Result<(Vec<u8>, Vec<Hash>), StoreError> {
+        let mut subtrees = Subtrees::new(self, size);
+        let message = subtrees.message(nonce)?;
+        Ok((message, prove_inclusion::<Native, _>(nonce, size, |id| subtrees.node(id))?))
     }
 
     /// Consistency proof between the logs of `old` and `new` messages.
     pub(super) fn consistency(&self, old: u64, new: u64) -> Result<Vec<Hash>, StoreError> {
-        prove_consistency::<Native, _>(old, new, |id| self.node(id))
+        let mut subtrees = Subtrees::new(self, new);
+        prove_consistency::<Native, _>(old, new, |id| subtrees.node(id))
     }
 
     /// Bytes of the first `size` messages, each with its length.
@@ -55,19 +60,6 @@ impl<S: Store> LaneTree<'_, S> {
             Ok(())
         })?;
         Ok(bytes)
-    }
-
-    fn node(&self, id: NodeId) -> Result<Hash, StoreError> {
-        if id.level >= STORED_LEVEL_MIN {
-            return Ok(self.stored(id)?.hash);
-        }
-        let mut range = CompactRange::default();
-        let begin = id.index << id.level;
-        self.for_each(begin, begin + (1 << id.level), |nonce, message| {
-            range.append_leaf::<Native>(self.leaf(nonce, message)?, |_, _| {});
-            Ok(())
-        })?;
-        Ok(range.root::<Native>())
     }
 
     /// Whether only the leaf hash of an empty message is known.
@@ -85,13 +77,22 @@ impl<S: Store> LaneTree<'_, S> {
     }
 
     pub(super) fn stored(&self, id: NodeId) -> Result<NodeRecord, StoreError> {
-        let completed = (id.index + 1) << id.level;
-        let from = nodes_key(self.lane, completed);
-        let row = self.store.scan(&nodes_prefix(self.lane), &from, 1)?.pop();
-        let nodes: Vec<NodeRecord> = row.map_or(Ok(Vec::new()), |(_, row)| decode_record("tree nodes", &row))?;
-        nodes.into_iter().find(|node| (node.level, node.index) == (id.level, id.index)).ok_or_else(|| {
-            StoreError::Damaged(format!("{} lacks the tree node {} at level {}", self.lane, id.index, id.level))
-        })
+        self.in_row(&self.row((id.index + 1) << id.level)?, id)
+    }
+
+    /// The row that holds the subtrees that are complete at this size; empty if there is none.
+    pub(super) fn row(&self, completed: u64) -> Result<Vec<NodeRecord>, StoreError> {
+        let row = self.store.scan(&nodes_prefix(self.lane), &nodes_key(self.lane, completed), 1)?.pop();
+        row.map_or(Ok(Vec::new()), |(_, row)| decode_record("tree nodes", &row))
+    }
+
+    pub(super) fn in_row(&self, row: &[NodeRecord], id: NodeId) -> Result<NodeRecord, StoreError> {
+        let found = row.iter().find(|node| (node.level, node.index) == (id.level, id.index));
+        found.copied().ok_or_else(|| self.lacks(id))
+    }
+
+    pub(super) fn lacks(&self, id: NodeId) -> StoreError {
+        StoreError::Damaged(format!("{} lacks the tree node {} at level {}", self.lane, id.index, id.level))
     }
 
     /// The keys of the subtrees that are complete only above `size`.
