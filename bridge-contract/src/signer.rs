@@ -95,9 +95,9 @@ fn json(args: &impl Serialize) -> Vec<u8> {
 pub enum Answer<T> {
     /// Readable; not verified.
     Given(T),
-    /// The promise failed or its result is too long: callbacks aren't told why.
+    /// The promise failed: callbacks aren't told why.
     None,
-    /// Not what the signer's interface promises.
+    /// Not what the signer's interface promises, or longer than it.
     Unreadable,
 }
 

@@ -18,7 +18,7 @@ use crate::keys::{self, Column};
 use crate::outcome;
 use crate::receipts;
 use crate::runtime::Execution;
-use crate::signer::{self, SignerAccount, SignerFault};
+use crate::signer::{self, SignerAccount, SignerCondition, SignerFault};
 use crate::state::{Diff, Entries, State, read};
 use crate::transaction::{self, Rejected};
 use crate::view::View;
@@ -194,6 +194,14 @@ impl Chain {
     /// Scripts what happens to the next signature request that has no script yet. In memory only.
     pub fn script_signer(&mut self, fault: SignerFault) {
         self.faults.push_back(fault);
+    }
+
+    /// Says what holds for all of the signer's calls from the next block on. In memory only; without a
+    /// signer it changes nothing.
+    pub fn set_signer_condition(&mut self, condition: SignerCondition) {
+        if let Some(signer) = &mut self.signer {
+            Arc::make_mut(signer).condition = condition;
+        }
     }
 
     fn remember_rejected(&mut self, hash: CryptoHash, error: InvalidTxError) {

@@ -44,7 +44,7 @@ pub use config::{
 pub use execute::ContractCache;
 pub use genesis::{DEFAULT_BLOCK_INTERVAL_NS, Genesis, GenesisAccount, SignerGenesis};
 pub use outcome::TransactionStatus;
-pub use signer::faults::SignerFault;
+pub use signer::faults::{SignerCondition, SignerFault};
 pub use signer::{FAN_OUT_LIMIT, NATIVE_CALL_GAS, SIGN_GAS_TGAS, TIMEOUT_MESSAGE};
 pub use state::Diff;
 pub use view::{CallOutcome, View, ViewError};

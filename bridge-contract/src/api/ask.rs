@@ -1,7 +1,7 @@
 //! The promises to the signer, and what came of them.
 
 use crate::signer::{self, ANSWER_BYTES_MAX, Answer, CONFIG_BYTES_MAX, KEY_TGAS, SIGN_DEPOSIT_YOCTO};
-use near_sdk::{AccountId, Gas, GasWeight, NearToken, Promise, env};
+use near_sdk::{AccountId, Gas, GasWeight, NearToken, Promise, PromiseError, env};
 use queue::attestation::ChainSignature;
 use queue::digest::Hash;
 use queue::trust::{Curve, PublicKey};
@@ -53,6 +53,7 @@ pub fn sign_tgas_answer() -> Answer<u64> {
 fn read_answer<T>(bytes_max: usize, parse: impl FnOnce(&[u8]) -> Option<T>) -> Answer<T> {
     match env::promise_result_checked(0, bytes_max) {
         Ok(bytes) => parse(&bytes).map_or(Answer::Unreadable, Answer::Given),
+        Err(PromiseError::TooLong(_)) => Answer::Unreadable,
         Err(_) => Answer::None,
     }
 }

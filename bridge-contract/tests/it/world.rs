@@ -20,7 +20,7 @@ use queue::statement::{Statement, StatementScope};
 use queue::trust::{Curve, PublicKey, TrustRoot};
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 pub const BRIDGE: &str = "bridge";
 pub const OTHER_BRIDGE: &str = "bridge-b";
@@ -28,6 +28,7 @@ pub const SIGNER: &str = "v1.signer";
 pub const OWNER: &str = "owner";
 pub const MALLORY: &str = "mallory";
 pub const NEAR: u128 = 10u128.pow(24);
+pub const CURVES: [Curve; 2] = [Curve::Secp256k1, Curve::Ed25519];
 
 /// 2026-01-01, in nanoseconds since the Unix epoch.
 const START_NS: u64 = 1_767_225_600_000_000_000;
@@ -37,6 +38,8 @@ pub struct World {
     pub now_ns: u64,
     /// Everything that blocks have changed since the start: what anybody can read on the chain.
     pub diffs: Vec<Diff>,
+    /// The nonce that each caller used last.
+    nonces: BTreeMap<String, u64>,
 }
 
 /// The contract's Wasm: the rebuilt one if the environment names it, the kept one otherwise.
@@ -91,7 +94,7 @@ impl World {
             block_interval_ns: DEFAULT_BLOCK_INTERVAL_NS,
         })
         .unwrap();
-        World { chain, now_ns: START_NS, diffs: vec![diff] }
+        World { chain, now_ns: START_NS, diffs: vec![diff], nonces: BTreeMap::new() }
     }
 
     /// One bridge, with the signer's root keys known.
@@ -109,8 +112,13 @@ impl World {
 
     /// One bridge with the active shard `alpha`.
     pub fn with_alpha() -> Self {
+        Self::with_alpha_on(Curve::Secp256k1)
+    }
+
+    /// One bridge with the active shard `alpha`, whose key is on this curve.
+    pub fn with_alpha_on(curve: Curve) -> Self {
         let mut world = Self::initialised();
-        world.reserve("alpha").success();
+        world.json(OWNER, BRIDGE, method::RESERVE, &ReserveArgs { curve, ..reservation("alpha") }, NEAR).success();
         world.activate("alpha").success();
         world
     }
@@ -184,11 +192,12 @@ impl World {
     ) -> CryptoHash {
         let key = near_key_of(caller);
         let view = self.chain.view();
-        let nonce = view.access_key(&account(caller), &key.public_key()).unwrap().nonce + 1;
+        let nonce = self.nonces.entry(caller.to_owned()).or_default();
+        *nonce = view.access_key(&account(caller), &key.public_key()).unwrap().nonce.max(*nonce) + 1;
         let transaction = Transaction::V0(TransactionV0 {
             signer_id: account(caller),
             public_key: key.public_key(),
-            nonce,
+            nonce: *nonce,
             receiver_id: account(contract),
             block_hash: view.block_hash(),
             actions: vec![Action::FunctionCall(Box::new(FunctionCallAction {
@@ -317,8 +326,11 @@ pub fn scope_of(checkpoint: &Checkpoint) -> StatementScope {
 }
 
 pub fn sign_endorsement(key: &SigningKey, scope: &StatementScope, checkpoint: &Checkpoint) -> Endorsement {
-    let statement = Statement::Endorse { checkpoint: checkpoint.hash::<Native>() };
-    Endorsement { member: 0, signature: key.sign(&statement.signed_bytes(scope)).to_bytes() }
+    sign_statement(0, key, scope, &Statement::Endorse { checkpoint: checkpoint.hash::<Native>() })
+}
+
+pub fn sign_statement(member: u16, key: &SigningKey, scope: &StatementScope, statement: &Statement) -> Endorsement {
+    Endorsement { member, signature: key.sign(&statement.signed_bytes(scope)).to_bytes() }
 }
 
 /// What a stranger checks offline.

@@ -2,6 +2,8 @@
 
 use borsh::{BorshDeserialize, BorshSerialize};
 
+use super::SIGN_GAS_TGAS;
+
 /// What happens to one signature request.
 ///
 /// The wrong signatures are accepted by `respond` as if the whole signing network had been taken over:
@@ -21,8 +23,27 @@ pub enum SignerFault {
     WrongPayload,
     /// The signature's s is in the upper half of the order; for ed25519, s grows by the order.
     HighS,
+    /// The hex of the signature mixes upper and lower case; an ed25519 one is numbers and has none.
+    MixedCase,
+    /// The right answer comes with 2 KiB of blanks behind it.
+    TooLong,
     /// `sign` itself fails at once, as while the network isn't attested.
     Halted,
+}
+
+/// What holds for all of the signer's calls until it is told otherwise.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SignerCondition {
+    /// The network makes its keys: it gives none and signs nothing.
+    pub is_initializing: bool,
+    /// Gas that a call of `sign` must carry, in Tgas; its voters can change it.
+    pub sign_gas_tgas: u64,
+}
+
+impl Default for SignerCondition {
+    fn default() -> Self {
+        Self { is_initializing: false, sign_gas_tgas: SIGN_GAS_TGAS }
+    }
 }
 
 impl SignerFault {

@@ -24,6 +24,8 @@ pub(crate) struct WaitingRequest {
     pub(crate) yields: Vec<CryptoHash>,
     /// Set by the scripted faults whose signatures shall get through.
     pub(crate) accepts_any_signature: bool,
+    /// Set by the scripted fault whose answer shall be too long.
+    pub(crate) pads_answer: bool,
 }
 
 /// One request that the nodes have seen.

@@ -74,9 +74,11 @@ impl RootKeys {
         let (r, s) = signature.split_bytes();
         let mut point = vec![if recovery_id.is_y_odd() { 3 } else { 2 }];
         point.extend_from_slice(&r);
+        let hex =
+            if fault == SignerFault::MixedCase { mixed_case_hex } else { |bytes: &[u8]| hex::encode_upper(bytes) };
         Some(Response::Secp256k1 {
-            big_r: AffinePoint { affine_point: hex::encode_upper(point) },
-            s: Scalar { scalar: hex::encode_upper(s) },
+            big_r: AffinePoint { affine_point: hex(&point) },
+            s: Scalar { scalar: hex(&s) },
             recovery_id: recovery_id.to_byte(),
         })
     }
@@ -159,6 +161,13 @@ fn secp256k1_from_seed(seed: &[u8; 32]) -> k256::Scalar {
             _ => counter = counter.wrapping_add(1),
         }
     }
+}
+
+/// Each second digit in upper case.
+fn mixed_case_hex(bytes: &[u8]) -> String {
+    let digits = hex::encode(bytes);
+    let mixed = digits.char_indices().map(|(at, digit)| if at % 2 == 0 { digit } else { digit.to_ascii_uppercase() });
+    mixed.collect()
 }
 
 /// Adds the order of ed25519's group to a little-endian scalar below it.

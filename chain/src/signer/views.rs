@@ -7,7 +7,7 @@ use serde_json::json;
 
 use super::jobs::{WaitingRequest, request_key};
 use super::json::{DerivedKeyArgs, KeyVersionArgs, PendingArgs, PublicKeyArgs, Scheme, YieldIndex, to_json};
-use super::{SIGN_GAS_TGAS, SignerAccount, parse};
+use super::{SignerAccount, parse};
 use crate::state::{Entries, read};
 
 /// Answers a view method in JSON.
@@ -42,7 +42,7 @@ pub(crate) fn view(
         }
         "state" => Ok(to_json(&state(signer)?)),
         "config" => Ok(to_json(&json!({
-            "sign_call_gas_attachment_requirement_tera_gas": SIGN_GAS_TGAS,
+            "sign_call_gas_attachment_requirement_tera_gas": signer.condition.sign_gas_tgas,
             "return_signature_and_clean_state_on_success_call_tera_gas": 7,
             "fail_on_timeout_tera_gas": 2,
         }))),
@@ -58,6 +58,7 @@ pub(crate) fn view(
 }
 
 fn root_key(signer: &SignerAccount, domain_id: Option<u64>) -> Result<PublicKey, String> {
+    signer.check_running()?;
     let domain_id = domain_id.unwrap_or(0);
     signer.keys.public_key(domain_id).ok_or_else(|| format!("DomainNotFound: there is no domain {domain_id}"))
 }

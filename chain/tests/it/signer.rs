@@ -5,7 +5,7 @@ use chain::near_primitives::hash::CryptoHash;
 use chain::near_primitives::transaction::Action;
 use chain::near_primitives::types::Gas;
 use chain::near_primitives::views::{ActionView, FinalExecutionStatus, ReceiptEnumView};
-use chain::{FAN_OUT_LIMIT, SignerFault, TIMEOUT_MESSAGE};
+use chain::{FAN_OUT_LIMIT, SignerCondition, SignerFault, TIMEOUT_MESSAGE};
 use queue::derivation::derive_public_key;
 use queue::digest::{Crypto, Hash, Native};
 use queue::trust::PublicKey;
@@ -173,6 +173,45 @@ fn wrong_signatures_reach_the_caller_and_do_not_verify() {
         let response = sign(&mut test, &ecdsa([6; 32]));
         assert!(!verifies_ecdsa(&test, &response, [6; 32]), "{fault:?}");
     }
+}
+
+#[test]
+fn an_answer_in_hex_of_mixed_case_or_with_blanks_behind_it_is_still_right() {
+    for fault in [SignerFault::MixedCase, SignerFault::TooLong] {
+        let mut test = TestChain::new();
+        test.chain.script_signer(fault);
+        let outcome = test.run("client.near", SIGNER, sign_call(&ecdsa([6; 32]), 1));
+        let answer = value(&outcome);
+        assert_eq!(answer.len() > 2048, fault == SignerFault::TooLong);
+        let text = String::from_utf8(answer.clone()).unwrap();
+        let has_both_cases = text.contains(['a', 'c', 'e']) && text.contains(['B', 'D', 'F']);
+        assert!(has_both_cases || fault == SignerFault::TooLong, "{text}");
+        assert!(verifies_ecdsa(&test, &serde_json::from_slice(&answer).unwrap(), [6; 32]), "{text}");
+    }
+}
+
+#[test]
+fn a_signer_that_makes_its_keys_gives_none_and_signs_nothing() {
+    let mut test = TestChain::new();
+    test.chain.set_signer_condition(SignerCondition { is_initializing: true, ..SignerCondition::default() });
+    let outcome = test.run("client.near", SIGNER, sign_call(&ecdsa([6; 32]), 1));
+    assert!(panic_message(&failure(&outcome)).contains("ProtocolStateNotRunning"));
+    let derived = json!({"path": PATH, "predecessor": "client.near"});
+    for (method, args) in [("public_key", json!({})), ("derived_public_key", derived), ("state", json!({}))] {
+        let args = serde_json::to_vec(&args).unwrap();
+        assert!(test.chain.view().call(&id(SIGNER), method, &args).is_err(), "{method}");
+    }
+    test.chain.set_signer_condition(SignerCondition::default());
+    assert!(verifies_ecdsa(&test, &sign(&mut test, &ecdsa([6; 32])), [6; 32]));
+}
+
+#[test]
+fn the_gas_that_sign_requires_is_what_the_signer_says() {
+    let mut test = TestChain::new();
+    test.chain.set_signer_condition(SignerCondition { sign_gas_tgas: 101, ..SignerCondition::default() });
+    assert_eq!(view(&test, "config", json!({}))["sign_call_gas_attachment_requirement_tera_gas"], 101);
+    let outcome = test.run("client.near", SIGNER, sign_call(&ecdsa([6; 32]), 1));
+    assert!(panic_message(&failure(&outcome)).contains("InsufficientGas"), "{outcome:?}");
 }
 
 #[test]
