@@ -1,6 +1,7 @@
 //! What can be called, one file per family of methods.
 #![allow(missing_docs, reason = "near-sdk's macros generate public items without docs")]
 
+mod admin;
 mod ask;
 mod attest;
 mod epochs;

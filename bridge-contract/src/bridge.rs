@@ -1,25 +1,67 @@
-//! The root state, and how it begins.
+//! The root state, how it begins, and who may do what to the contract itself.
 
-#![allow(missing_docs, reason = "near-sdk's macros generate public items without docs")]
+#![allow(missing_docs, reason = "near-sdk's and near-plugins' macros generate items without docs")]
 
+use crate::errors::{AdminRefusal, Refusal};
 use crate::host::Host;
 use crate::signer::SIGN_TGAS_DEFAULT;
+use crate::upgrade::{self, ROOT_VERSION, RootFound};
+use near_plugins::{AccessControlRole, AccessControllable, Pausable, Upgradable, access_control};
+use near_sdk::borsh::BorshDeserialize;
 use near_sdk::{PanicOnDefault, env, near};
 use queue::codec;
 use queue::digest::{Tag, tagged};
 use queue::ids::{AccountId, BridgeDomain, NetworkName};
 use queue::trust::PublicKey;
 
-/// The root state. What belongs to one shard stands in records of its own.
-#[near(contract_state)]
-#[derive(PanicOnDefault)]
+/// The roles, each with one power; super admins give and take them (`acl_…`), and `init` names the
+/// first. Append only: what is stored is the position in this list.
+///
+/// Pausing and lifting a pause are two roles, so that whoever watches at night can stop the contract
+/// and nobody who stole that key can start it. Staging code, deploying it and changing the delay
+/// between them are three, so that no single key replaces the code.
+#[derive(AccessControlRole, Clone, Copy)]
+pub enum Role {
+    /// Reserves names while registration is closed.
+    Registrar,
+    /// Pauses functions by name.
+    PauseManager,
+    /// Lifts pauses.
+    UnpauseManager,
+    /// Stages code, in public, for the delay.
+    CodeStager,
+    /// Deploys staged code after the delay.
+    CodeDeployer,
+    /// Changes the delay, itself after the delay.
+    DurationManager,
+}
+
+/// The root state. What belongs to one shard stands in records of its own; roles, pauses and staged
+/// code are near-plugins' records.
+#[access_control(role_type(Role))]
+#[near(
+    contract_state,
+    contract_metadata(
+        standard(standard = "nep297", version = "1.0.0"),
+        standard(standard = "nep330", version = "1.3.0"),
+    )
+)]
+#[derive(PanicOnDefault, Pausable, Upgradable)]
+#[pausable(pause_roles(Role::PauseManager), unpause_roles(Role::UnpauseManager))]
+#[upgradable(access_control_roles(
+    code_stagers(Role::CodeStager),
+    code_deployers(Role::CodeDeployer),
+    duration_initializers(Role::DurationManager),
+    duration_update_stagers(Role::DurationManager),
+    duration_update_appliers(Role::DurationManager),
+))]
 pub struct Bridge {
+    /// [`ROOT_VERSION`]: first, so that a later release knows what it finds.
+    pub(crate) version: u8,
     /// Network, account and instance of this bridge.
     pub(crate) domain: BridgeDomain,
     /// The account that signs.
     pub(crate) signer: AccountId,
-    /// The account that administers the contract.
-    pub(crate) admin: AccountId,
     /// The signer's root key for secp256k1, once known. Never replaced.
     pub(crate) secp256k1: Option<PublicKey>,
     /// The signer's root key for ed25519, once known. Never replaced.
@@ -28,26 +70,64 @@ pub struct Bridge {
     pub(crate) shard_count: u64,
     /// Gas in Tgas that the signer requires for `sign`, as it said last.
     pub(crate) sign_tgas: u64,
+    /// Whether everybody may reserve a name, or registrars only.
+    pub(crate) open_registration: bool,
 }
 
 #[near]
 impl Bridge {
-    /// Draws the instance id. Called by the bridge account itself, in the transaction that deploys
-    /// the code, so that nobody else can choose the signer.
+    /// Draws the instance id, and makes `admin` the first super admin. Called by the bridge account
+    /// itself, in the transaction that deploys the code, so that nobody else can choose the signer.
     #[init]
     #[private]
-    pub fn init(network: NetworkName, signer: AccountId, admin: AccountId) -> Self {
+    pub fn init(network: NetworkName, signer: AccountId, admin: AccountId, open_registration: Option<bool>) -> Self {
         let bridge = env::current_account_id();
         let drawn = (env::random_seed_array(), &bridge, env::block_height(), env::block_timestamp());
         let instance = tagged::<Host>(Tag::Instance, &codec::encode(&drawn));
         Self {
+            version: ROOT_VERSION,
             domain: BridgeDomain { network, bridge, instance },
             signer,
-            admin,
             secp256k1: None,
             ed25519: None,
             shard_count: 0,
             sign_tgas: SIGN_TGAS_DEFAULT,
+            open_registration: open_registration.unwrap_or(true),
         }
+        .administered_by(admin)
+    }
+
+    /// Brings the root state of an earlier release to this one's form; on this one's it changes
+    /// nothing. Called by the bridge account itself in the transaction that deploys the code, or by
+    /// `up_deploy_code`, so that nothing ever runs between the two.
+    #[init(ignore_state)]
+    #[private]
+    #[handle_result]
+    pub fn migrate() -> Result<Self, Refusal> {
+        let bytes = env::storage_read(b"STATE").ok_or(AdminRefusal::NotInitialised)?;
+        let old = match upgrade::find_root(&bytes)? {
+            RootFound::V1(old) => old,
+            RootFound::Current => return Ok(env::state_read().expect("there is a state of this version")),
+        };
+        let root = Self {
+            version: ROOT_VERSION,
+            domain: old.domain,
+            signer: old.signer,
+            secp256k1: old.secp256k1,
+            ed25519: old.ed25519,
+            shard_count: old.shard_count,
+            sign_tgas: SIGN_TGAS_DEFAULT,
+            open_registration: true,
+        };
+        Ok(root.administered_by(old.admin))
+    }
+}
+
+impl Bridge {
+    /// near-plugins takes a delay that was never set for none: it is set before anybody has a role.
+    fn administered_by(mut self, admin: AccountId) -> Self {
+        self.up_set_staging_duration_unchecked(upgrade::upgrade_delay_ns(&self.domain.network));
+        self.acl_init_super_admin(admin);
+        self
     }
 }

@@ -1,10 +1,12 @@
 //! Why a request is refused, one file per family of methods.
 
+mod admin;
 mod attest;
 mod endorsements;
 mod members;
 mod shards;
 
+pub use admin::AdminRefusal;
 pub use attest::CheckpointRefusal;
 pub use endorsements::EndorsementRefusal;
 pub use members::MembersRefusal;
@@ -48,6 +50,9 @@ pub enum Refusal {
         /// The least that suffices.
         expected_tgas: u64,
     },
+    /// The contract's administration refuses.
+    #[error(transparent)]
+    Admin(#[from] AdminRefusal),
     /// The shard can't have these members, or be reached like this.
     #[error(transparent)]
     Members(#[from] MembersRefusal),

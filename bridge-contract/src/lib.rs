@@ -15,6 +15,7 @@ pub mod registry;
 pub mod rules;
 pub mod signer;
 pub mod storage_keys;
+pub mod upgrade;
 
 #[cfg(target_family = "wasm")]
 mod api;
@@ -22,5 +23,7 @@ mod api;
 mod bridge;
 #[cfg(target_family = "wasm")]
 mod host;
+#[cfg(target_family = "wasm")]
+mod roles;
 #[cfg(target_family = "wasm")]
 mod storage;

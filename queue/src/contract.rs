@@ -4,6 +4,7 @@
 //! Arguments and results are JSON, as NEAR's tools expect, but for `attest` and `submit`, whose
 //! arguments are borsh: a checkpoint has one encoding, the one that is hashed.
 
+mod admin;
 mod attest;
 mod endorsements;
 mod events;
@@ -11,6 +12,7 @@ mod lanes;
 mod rounds;
 mod shards;
 
+pub use admin::{DelayStatus, DeployCall, DeployCodeArgs, RegistrationSet};
 pub use attest::{AttestArgs, AttestResult, TipView};
 pub use endorsements::{Endorsement, EndorsementOrder, Endorsements};
 pub use events::{
@@ -84,6 +86,20 @@ pub mod method {
     pub const STOP_LANE: &str = "stop_lane";
     /// Lets requests flow again; a shard's owner: as [`STOP_LANE`].
     pub const RESUME_LANE: &str = "resume_lane";
+    /// Opens or closes registration; a super admin: [`super::RegistrationSet`].
+    pub const SET_OPEN_REGISTRATION: &str = "set_open_registration";
+    /// View: whether everybody may reserve a name.
+    pub const OPEN_REGISTRATION: &str = "open_registration";
+    /// Brings the state of an earlier release to this one's form; the contract itself.
+    pub const MIGRATE: &str = "migrate";
+    /// Stages the code that is the raw input; the role CodeStager.
+    pub const UP_STAGE_CODE: &str = "up_stage_code";
+    /// Deploys the staged code after its delay; the role CodeDeployer: [`super::DeployCodeArgs`].
+    pub const UP_DEPLOY_CODE: &str = "up_deploy_code";
+    /// View: SHA-256 of the staged code in base58, or `null`.
+    pub const UP_STAGED_CODE_HASH: &str = "up_staged_code_hash";
+    /// View: [`super::DelayStatus`].
+    pub const UP_GET_DELAY_STATUS: &str = "up_get_delay_status";
     /// View: the trust root, [`crate::trust::TrustRoot`].
     pub const TRUST: &str = "trust";
     /// View: [`super::ShardArgs`] → `null` or [`super::ShardView`].

@@ -61,6 +61,12 @@ pub const CLOCK_AHEAD_NS_MAX: u64 = 30_000_000_000;
 /// Largest encoded checkpoint, attestation or proof file part, in bytes.
 pub const ATTESTATION_BYTES_MAX: usize = 8 * 1024;
 
+/// How long staged code of the bridge contract waits before it can be deployed, in nanoseconds, on
+/// every network but `localnet`: seven days, in which everybody can read the code and shards can
+/// stop trusting the bridge.
+pub const UPGRADE_DELAY_NS: u64 = 7 * 24 * 60 * 60 * 1_000_000_000;
+
+const _: () = assert!(UPGRADE_DELAY_NS > 0);
 const _: () = assert!(CLOCK_AHEAD_NS_MAX < CHECKPOINT_AHEAD_NS_MAX);
 const _: () = assert!(FRAME_BYTES_MAX > HEAD_PATH_LEN_MAX * 32 + ATTESTATION_BYTES_MAX + LOG_PATH_LEN_MAX * 32);
 const _: () = assert!(ATTESTATION_BYTES_MAX > LOG_PATH_LEN_MAX * 32 + 1024);

@@ -56,7 +56,13 @@ impl Bridge {
         })?;
         Ok(match verdict {
             Verdict::Signed(signature) => PromiseOrValue::Value(AttestResult::Attested { signature }),
-            Verdict::Record(tip) | Verdict::AskAgain(tip) => self.ask_signer(record, tip),
+            Verdict::AskAgain(tip) => self.ask_signer(record, tip),
+            Verdict::Record(tip) => {
+                // What is recorded may be asked for whatever is paused: its height is taken, and the
+                // signature may already be public.
+                self.not_paused("attest")?;
+                self.ask_signer(record, tip)
+            }
         })
     }
 

@@ -7,6 +7,7 @@ use crate::host::Host;
 use crate::registry::{EPOCH_STORAGE_BYTES_MAX, ShardRecord};
 use crate::signer::Answer;
 use crate::{rules, storage};
+use near_plugins::{Pausable, pause};
 use near_sdk::{PromiseOrValue, env, near};
 use queue::attestation::shard_path;
 use queue::contract::{Endorsements, EpochOpened, Event, ShardActivated, ShardArgs};
@@ -19,6 +20,7 @@ impl Bridge {
     /// Asks the signer for the derived key of a shard's newest key epoch, and lets the shard attest
     /// in it when the key comes. Anyone may call it, again and again. Returns the key, or null if
     /// none came.
+    #[pause]
     #[handle_result]
     pub fn activate(&self, shard: ShardId) -> Result<PromiseOrValue<Option<PublicKey>>, Refusal> {
         let record = registered(&shard)?;
@@ -50,6 +52,7 @@ impl Bridge {
 
     /// Opens a key epoch right after the tip, by the members' agreement. Anyone may bring it, with a
     /// deposit for the ended epoch's record. Heights run on; `activate` then fetches the key.
+    #[pause]
     #[payable]
     #[handle_result]
     pub fn rekey(&mut self, shard: ShardId, curve: Curve, endorsements: Endorsements) -> Result<(), Refusal> {
@@ -64,6 +67,7 @@ impl Bridge {
 
     /// Says that the caller's shard lost its data: its lanes begin anew, and with them a key epoch.
     /// Heights run on. Takes a deposit for the ended epoch's record.
+    #[pause]
     #[payable]
     #[handle_result]
     pub fn open_incarnation(&mut self, shard: ShardId) -> Result<(), Refusal> {

@@ -7,6 +7,7 @@ use crate::errors::{Refusal, ShardRefusal};
 use crate::host::Host;
 use crate::registry::{Rotation, ShardRecord};
 use crate::{rules, storage};
+use near_plugins::{Pausable, pause};
 use near_sdk::{env, near};
 use queue::contract::{Endorsements, Event, MembersRotated, RotationProposed, ShardArgs};
 use queue::ids::ShardId;
@@ -17,6 +18,7 @@ use queue::trust::PublicKey;
 impl Bridge {
     /// Replaces a shard's members at once, by the agreement of the present ones. Anyone may bring
     /// it. What earlier members signed is void from then on.
+    #[pause]
     #[handle_result]
     pub fn rotate(
         &mut self,
@@ -39,6 +41,7 @@ impl Bridge {
     /// Announces members that can be installed after [`rules::ROTATION_DELAY_NS`]; an earlier
     /// announcement is replaced, and its time begins anew. The owner calls: when the members' keys
     /// are lost, nobody else can.
+    #[pause]
     #[handle_result]
     pub fn propose_rotation(&mut self, shard: ShardId, members: Vec<PublicKey>, threshold: u16) -> Result<(), Refusal> {
         owned(&shard)?;
@@ -50,6 +53,7 @@ impl Bridge {
     }
 
     /// Installs the announced members once their time has come. Anyone may call it.
+    #[pause]
     #[handle_result]
     pub fn apply_rotation(&mut self, shard: ShardId) -> Result<(), Refusal> {
         let record = registered(&shard)?;

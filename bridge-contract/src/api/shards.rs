@@ -3,9 +3,10 @@
 
 use super::{emit, owned, pay_for_storage, refund, registered, storage_price_yocto};
 use crate::bridge::{Bridge, BridgeExt};
-use crate::errors::{Refusal, ShardRefusal};
+use crate::errors::{AdminRefusal, Refusal, ShardRefusal};
 use crate::registry::{RESERVE_BALANCE_YOCTO_MAX, RETIRED_STORAGE_BYTES_MAX, SHARD_STORAGE_BYTES_MAX};
 use crate::{rules, storage};
+use near_plugins::{Pausable, pause};
 use near_sdk::{env, near};
 use queue::contract::{AmountYocto, Event, ReserveArgs, ShardArgs, ShardReserved};
 use queue::ids::ShardId;
@@ -16,6 +17,7 @@ impl Bridge {
     /// Takes a name; the caller becomes the shard's owner. Once the shard was active the name is
     /// given for ever. The deposit covers the shard's storage; up to [`RESERVE_BALANCE_YOCTO_MAX`]
     /// of the rest becomes its balance, what remains goes back.
+    #[pause]
     #[payable]
     #[handle_result]
     pub fn reserve(
@@ -27,12 +29,15 @@ impl Bridge {
         transport_keys: Vec<PublicKey>,
         addresses: Vec<String>,
     ) -> Result<(), Refusal> {
+        let owner = env::predecessor_account_id();
+        if !self.may_register(&owner) {
+            return Err(AdminRefusal::RegistrationClosed(owner).into());
+        }
         if storage::read_shard(&shard).is_some() {
             return Err(ShardRefusal::NameTaken(shard).into());
         }
         let (rest, storage_yocto) = pay_for_storage("reserving a shard", SHARD_STORAGE_BYTES_MAX)?;
         let args = ReserveArgs { shard, members, threshold, curve, transport_keys, addresses };
-        let owner = env::predecessor_account_id();
         let index = self.shard_count;
         let (mut record, transport) = rules::judge_reservation(&args, owner.clone(), index, env::block_timestamp())?;
         record.storage_yocto = storage_yocto;
@@ -50,6 +55,7 @@ impl Bridge {
     /// Gives up a name that never became active: its owner at any time, anybody once it was
     /// reserved for [`rules::RESERVATION_NS`]. All that was paid goes back to the owner, and the
     /// name is free: nothing was ever signed under it.
+    #[pause]
     #[handle_result]
     pub fn lapse(&mut self, shard: ShardId) -> Result<(), Refusal> {
         let record = registered(&shard)?;
@@ -63,6 +69,7 @@ impl Bridge {
     }
 
     /// Adds the attached deposit to a shard's balance. Anyone may call it.
+    #[pause]
     #[payable]
     #[handle_result]
     pub fn top_up(&mut self, shard: ShardId) -> Result<(), Refusal> {
@@ -81,6 +88,7 @@ impl Bridge {
     }
 
     /// Sends some or all of a shard's balance to its owner, who calls.
+    #[pause]
     #[handle_result]
     pub fn withdraw(&mut self, shard: ShardId, amount_yocto: Option<AmountYocto>) -> Result<(), Refusal> {
         let mut record = owned(&shard)?;
@@ -92,6 +100,7 @@ impl Bridge {
     }
 
     /// Replaces how the nodes of the caller's shard are reached.
+    #[pause]
     #[handle_result]
     pub fn set_transport(
         &mut self,
@@ -115,6 +124,7 @@ impl Bridge {
     }
 
     /// Ends a pause of the caller's shard.
+    #[pause]
     #[handle_result]
     pub fn resume(&mut self, shard: ShardId) -> Result<(), Refusal> {
         set_paused(&shard, false)?;

@@ -3,6 +3,7 @@
 use super::{ask, key_callback};
 use crate::bridge::{Bridge, BridgeExt};
 use crate::signer::Answer;
+use near_plugins::{Pausable, pause};
 use near_sdk::near;
 use queue::trust::Curve;
 
@@ -10,6 +11,7 @@ use queue::trust::Curve;
 impl Bridge {
     /// Asks the signer for its root keys and for the gas that `sign` requires. Anyone may call it,
     /// again and again: a key that is known stays as it is, the gas follows the signer.
+    #[pause]
     pub fn sync_signer(&self) {
         for curve in [Curve::Secp256k1, Curve::Ed25519] {
             ask::public_key(self.signer.clone(), curve).then(key_callback().on_root_key(curve)).detach();

@@ -3,7 +3,9 @@
 
 mod attest;
 mod registration;
+mod roles;
 mod shards;
 mod signer_faults;
+mod upgrade;
 mod wasm;
 mod world;

@@ -1,11 +1,12 @@
 //! A chain with the bridge contract, the signer, and people.
 
 use chain::near_crypto::{ED25519SecretKey, SecretKey};
-use chain::near_primitives::action::{Action, FunctionCallAction};
+use chain::near_primitives::action::{Action, DeployContractAction, FunctionCallAction};
 use chain::near_primitives::hash::CryptoHash;
 use chain::near_primitives::transaction::{SignedTransaction, Transaction, TransactionV0};
 use chain::near_primitives::types::{AccountId, Balance, Gas};
-use chain::near_primitives::views::{ExecutionOutcomeView, FinalExecutionOutcomeView, FinalExecutionStatus};
+use chain::near_primitives::views::{ExecutionOutcomeView, FinalExecutionOutcomeView, FinalExecutionStatus, StateItem};
+use chain::rpc::Reply;
 use chain::{Chain, DEFAULT_BLOCK_INTERVAL_NS, Diff, Genesis, GenesisAccount, PROTOCOL_VERSION, SignerGenesis};
 use ed25519_dalek::{Signer as _, SigningKey};
 use queue::attestation::{Attestation, AttestationError, ChainSignature, VerifiedCheckpoint};
@@ -26,6 +27,7 @@ pub const BRIDGE: &str = "bridge";
 pub const OTHER_BRIDGE: &str = "bridge-b";
 pub const SIGNER: &str = "v1.signer";
 pub const OWNER: &str = "owner";
+pub const ADMIN: &str = "admin";
 pub const MALLORY: &str = "mallory";
 pub const NEAR: u128 = 10u128.pow(24);
 pub const CURVES: [Curve; 2] = [Curve::Secp256k1, Curve::Ed25519];
@@ -47,6 +49,11 @@ pub fn wasm() -> Vec<u8> {
     let kept = concat!(env!("CARGO_MANIFEST_DIR"), "/res/bridge_contract.wasm").into();
     let path = std::env::var_os("BRIDGE_CONTRACT_WASM").unwrap_or(kept);
     std::fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+/// The Wasm that had root state version 1, see tests/fixtures/README.md.
+pub fn wasm_v1() -> Vec<u8> {
+    include_bytes!("../fixtures/bridge_contract_v1.wasm").to_vec()
 }
 
 pub fn shard(name: &str) -> ShardId {
@@ -78,18 +85,23 @@ pub fn member_of(shard: &str) -> SigningKey {
 impl World {
     /// The code is deployed at both bridge accounts, and not initialised.
     pub fn deployed() -> Self {
+        Self::with_code(wasm())
+    }
+
+    /// As [`World::deployed`], with this code.
+    pub fn with_code(code: Vec<u8>) -> Self {
         let genesis_account = |name: &str| GenesisAccount {
             id: account(name),
             balance_yocto: 1_000 * NEAR,
             full_access_keys: vec![near_key_of(name).public_key()],
-            code: name.starts_with(BRIDGE).then(wasm),
+            code: name.starts_with(BRIDGE).then(|| code.clone()),
         };
         let (chain, diff) = Chain::from_genesis(Genesis {
             chain_id: "localnet".to_owned(),
             protocol_version: PROTOCOL_VERSION,
             time_ns: START_NS,
             seed: [42; 32],
-            accounts: [BRIDGE, OTHER_BRIDGE, OWNER, MALLORY].map(genesis_account).into(),
+            accounts: [BRIDGE, OTHER_BRIDGE, OWNER, ADMIN, MALLORY].map(genesis_account).into(),
             signer: Some(SignerGenesis { account_id: account(SIGNER), delay_ns: 3_000_000_000 }),
             block_interval_ns: DEFAULT_BLOCK_INTERVAL_NS,
         })
@@ -127,13 +139,28 @@ impl World {
         self.init_on("localnet", bridge, signer)
     }
 
-    fn init_on(&mut self, network: &str, bridge: &str, signer: &str) -> Outcome {
+    pub fn init_on(&mut self, network: &str, bridge: &str, signer: &str) -> Outcome {
         let args = InitArgs {
             network: network.parse().unwrap(),
             signer: signer.parse().unwrap(),
-            admin: "admin".parse().unwrap(),
+            admin: ADMIN.parse().unwrap(),
+            open_registration: None,
         };
         self.json(bridge, bridge, method::INIT, &args, 0)
+    }
+
+    /// The admin gives a role.
+    pub fn grant(&mut self, role: &str, to: &str) {
+        let args = json!({ "role": role, "account_id": to });
+        assert_eq!(self.json(ADMIN, BRIDGE, "acl_grant_role", &args, 0).value::<Option<bool>>(), Some(true));
+    }
+
+    /// The bridge account deploys code with its own key, and calls a method in the same transaction.
+    pub fn deploy(&mut self, code: Vec<u8>, method: &str) -> Outcome {
+        let deploy = Action::DeployContract(DeployContractAction { code });
+        let hash = self.submit_actions(BRIDGE, BRIDGE, vec![deploy, function_call(method, b"{}".to_vec(), 0, 100)]);
+        self.run_until_idle();
+        self.outcome(&hash)
     }
 
     pub fn reserve(&mut self, name: &str) -> Outcome {
@@ -190,6 +217,11 @@ impl World {
         yocto: u128,
         tgas: u64,
     ) -> CryptoHash {
+        self.submit_actions(caller, contract, vec![function_call(method, args, yocto, tgas)])
+    }
+
+    /// Submits a transaction without making a block.
+    pub fn submit_actions(&mut self, caller: &str, receiver: &str, actions: Vec<Action>) -> CryptoHash {
         let key = near_key_of(caller);
         let view = self.chain.view();
         let nonce = self.nonces.entry(caller.to_owned()).or_default();
@@ -198,18 +230,19 @@ impl World {
             signer_id: account(caller),
             public_key: key.public_key(),
             nonce: *nonce,
-            receiver_id: account(contract),
+            receiver_id: account(receiver),
             block_hash: view.block_hash(),
-            actions: vec![Action::FunctionCall(Box::new(FunctionCallAction {
-                method_name: method.to_owned(),
-                args,
-                gas: Gas::from_teragas(tgas),
-                deposit: Balance::from_yoctonear(yocto),
-            }))],
+            actions,
         });
         let (hash, _) = transaction.get_hash_and_size();
         let signed = SignedTransaction::new(key.sign(hash.as_ref()), transaction);
         self.chain.submit(signed).unwrap()
+    }
+
+    /// Lets time pass, in nanoseconds.
+    pub fn wait(&mut self, ns: u64) {
+        self.now_ns += ns;
+        self.diffs.push(self.chain.make_block(self.now_ns));
     }
 
     pub fn make_blocks(&mut self, blocks: u64) {
@@ -232,6 +265,16 @@ impl World {
         let args = serde_json::to_vec(args).unwrap();
         let bytes = self.chain.view().call(&account(bridge), method, &args).unwrap();
         serde_json::from_slice(&bytes).unwrap()
+    }
+
+    /// A contract's whole storage, as NEAR's RPC lists it.
+    pub fn storage(&self, contract: &str) -> BTreeMap<Vec<u8>, Vec<u8>> {
+        let request = json!({ "jsonrpc": "2.0", "id": 1, "method": "query", "params": {
+            "request_type": "view_state", "finality": "final", "account_id": contract, "prefix_base64": "" } });
+        let reply = chain::rpc::handle(&serde_json::to_vec(&request).unwrap(), &self.chain.view());
+        let Reply::Answer { body, .. } = reply else { panic!("{reply:?}") };
+        let items: Vec<StateItem> = serde_json::from_value(body["result"]["values"].clone()).unwrap();
+        items.into_iter().map(|item| (item.key.into(), item.value.into())).collect()
     }
 
     pub fn trust(&self, bridge: &str) -> TrustRoot {
@@ -288,6 +331,15 @@ impl World {
             })
             .collect()
     }
+}
+
+pub fn function_call(method: &str, args: Vec<u8>, yocto: u128, tgas: u64) -> Action {
+    Action::FunctionCall(Box::new(FunctionCallAction {
+        method_name: method.to_owned(),
+        args,
+        gas: Gas::from_teragas(tgas),
+        deposit: Balance::from_yoctonear(yocto),
+    }))
 }
 
 /// A shard with one member, `member of <name>`.
@@ -369,8 +421,15 @@ impl Outcome {
     /// The reason of the failure.
     #[track_caller]
     pub fn failure(&self) -> String {
-        let FinalExecutionStatus::Failure(error) = &self.0.status else { panic!("{:?}", self.0.status) };
-        error.to_string()
+        self.try_failure().unwrap_or_else(|| panic!("{:?}", self.0.status))
+    }
+
+    /// The reason of the failure, if it is one.
+    pub fn try_failure(&self) -> Option<String> {
+        match &self.0.status {
+            FinalExecutionStatus::Failure(error) => Some(error.to_string()),
+            _ => None,
+        }
     }
 
     pub fn events(&self) -> Vec<Event> {

@@ -1,5 +1,6 @@
 //! The contract's events, by NEP-297.
 
+use super::admin::RegistrationSet;
 use super::shards::ShardArgs;
 use crate::attestation::ChainSignature;
 use crate::codec;
@@ -44,6 +45,8 @@ pub enum Event {
     Attested([Attested; 1]),
     /// A recorded checkpoint has no signature yet; `attest` may be called again.
     AttestationFailed([AttestationFailed; 1]),
+    /// Registration was opened or closed.
+    RegistrationSet([RegistrationSet; 1]),
 }
 
 /// Data of [`Event::ShardReserved`].

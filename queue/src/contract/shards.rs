@@ -16,8 +16,11 @@ pub struct InitArgs {
     pub network: NetworkName,
     /// Account of the chain-signature signer.
     pub signer: AccountId,
-    /// Account that administers the contract.
+    /// The first super admin.
     pub admin: AccountId,
+    /// Whether everybody may reserve a name, or the role Registrar only; everybody, if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub open_registration: Option<bool>,
 }
 
 /// Arguments of `reserve`. The caller becomes the shard's owner.

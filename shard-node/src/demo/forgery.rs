@@ -80,6 +80,7 @@ async fn deploy(mallory: &Actor, pinned: &TrustRoot, wasm: &[u8]) -> anyhow::Res
         network: pinned.domain.network.clone(),
         signer: crate::localnet::SIGNER_ACCOUNT.parse()?,
         admin: mallory.account().as_str().parse()?,
+        open_registration: None,
     };
     let call = FunctionCallAction {
         method_name: method::INIT.to_owned(),

@@ -134,6 +134,7 @@ impl Deployer<'_> {
             network: NETWORK.parse().expect("a network name of lower-case letters"),
             signer: SIGNER_ACCOUNT.parse().expect("an account id"),
             admin: ROOT_ACCOUNT.parse().expect("an account id"),
+            open_registration: None,
         };
         let args = serde_json::to_vec(&args).map_err(|error| failed("deploying its code", error.to_string()))?;
         Ok(vec![

@@ -82,9 +82,7 @@ impl Keychain {
         };
         match found.iter().find(is_full_access) {
             Some(file) => Ok(file.clone()),
-            None => {
-                Err(KeychainError::NoFullAccess { account: account.clone(), network: network.to_owned(), found })
-            }
+            None => Err(KeychainError::NoFullAccess { account: account.clone(), network: network.to_owned(), found }),
         }
     }
 

@@ -27,11 +27,7 @@ impl NearClient {
     ///
     /// # Errors
     /// [`NearError`].
-    pub async fn view<T: DeserializeOwned>(
-        &self,
-        method: &'static str,
-        args: &impl Serialize,
-    ) -> Result<T, NearError> {
+    pub async fn view<T: DeserializeOwned>(&self, method: &'static str, args: &impl Serialize) -> Result<T, NearError> {
         self.view_at(&self.bridge, method, args).await
     }
 
