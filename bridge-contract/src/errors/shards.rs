@@ -1,6 +1,6 @@
 //! Why a shard's registration doesn't change.
 
-use queue::ids::{AccountId, ShardId};
+use queue::ids::ShardId;
 
 /// A refused change of a shard's registration.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -8,9 +8,6 @@ pub enum ShardRefusal {
     /// The name is taken, or was once.
     #[error("shard name {0} is taken, and names are never given twice: choose another")]
     NameTaken(ShardId),
-    /// Only the registrars give names.
-    #[error("registration is closed and {0} is no registrar: ask one")]
-    RegistrationClosed(AccountId),
     /// The derived key of the newest key epoch isn't known yet.
     #[error("the key of shard {0} is not known yet: call activate")]
     NotActive(ShardId),
