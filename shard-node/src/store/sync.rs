@@ -15,6 +15,11 @@ use std::thread::JoinHandle;
 /// Most bytes of records that may wait for their sync; appending waits beyond. Bounds the memory.
 const WAITING_BYTES_MAX: u64 = 64 * 1024 * 1024;
 
+/// Bytes of records that are taken to the index at once while others wait for their sync.
+const APPLIED_BYTES: u64 = 4 * 1024 * 1024;
+
+const _: () = assert!(APPLIED_BYTES < WAITING_BYTES_MAX);
+
 /// An appended record.
 pub(super) struct Waiting {
     /// Files to sync, in order.
@@ -133,6 +138,7 @@ impl Drop for Syncer {
 
 fn run(shared: &Shared, index: &Index, mut keeper: Keeper, notify: &Notify) {
     let mut finished = VecDeque::new();
+    let mut unapplied = Unapplied::default();
     loop {
         let records = {
             let mut state =
@@ -142,7 +148,9 @@ fn run(shared: &Shared, index: &Index, mut keeper: Keeper, notify: &Notify) {
             }
             std::mem::take(&mut state.waiting)
         };
-        let result = make_durable(shared, index, records, &mut finished, notify).and_then(|bytes| keeper.note(bytes));
+        let result = make_durable(shared, records, &mut finished, &mut unapplied, notify)
+            .and_then(|()| apply(shared, index, &mut unapplied))
+            .and_then(|bytes| keeper.note(bytes));
         if let Err(error) = result {
             tracing::error!(%error, "the store stops");
             shared.update(|state| {
@@ -154,14 +162,23 @@ fn run(shared: &Shared, index: &Index, mut keeper: Keeper, notify: &Notify) {
     }
 }
 
-/// Syncs records, says so, and applies them to the index; returns their length in bytes.
+/// Durable records that the index doesn't have yet.
+#[derive(Default)]
+struct Unapplied {
+    changes: Vec<(u64, Changes)>,
+    /// Behind the newest.
+    position: Option<Position>,
+    bytes: u64,
+}
+
+/// Syncs records, and says so.
 fn make_durable(
     shared: &Shared,
-    index: &Index,
     records: Vec<Waiting>,
     finished: &mut VecDeque<Arc<dyn OpenFile>>,
+    unapplied: &mut Unapplied,
     notify: &Notify,
-) -> Result<u64, StoreError> {
+) -> Result<(), StoreError> {
     let mut files: Vec<&Arc<dyn OpenFile>> = records.iter().flat_map(|record| &record.files).collect();
     files.dedup_by(|one, other| Arc::ptr_eq(one, other));
     for file in &files {
@@ -173,12 +190,23 @@ fn make_durable(
     {
         file.forget().map_err(|error| medium("a segment can't be left to the disk", &error))?;
     }
-    let Some(position) = records.last().map(|record| record.position) else { return Ok(0) };
+    let Some(position) = records.last().map(|record| record.position) else { return Ok(()) };
     shared.update(|state| state.durable = Durable { turn: position.turn, number: position.number });
     notify();
-    let bytes = records.iter().map(|record| record.bytes).sum();
-    let changes: Vec<_> = records.into_iter().map(|record| (record.position.number, record.changes)).collect();
-    index.apply(&changes, Some(&position))?;
+    unapplied.position = Some(position);
+    unapplied.bytes += records.iter().map(|record| record.bytes).sum::<u64>();
+    unapplied.changes.extend(records.into_iter().map(|record| (record.position.number, record.changes)));
+    Ok(())
+}
+
+/// Takes durable records to the index, once nothing waits for a sync or many of them have gathered: much
+/// of what it costs is the same for many. Returns their length in bytes.
+fn apply(shared: &Shared, index: &Index, unapplied: &mut Unapplied) -> Result<u64, StoreError> {
+    if unapplied.bytes < APPLIED_BYTES && !shared.lock().waiting.is_empty() {
+        return Ok(0);
+    }
+    let Unapplied { changes, position, bytes } = std::mem::take(unapplied);
+    index.apply(&changes, position.as_ref())?;
     shared.update(|state| state.waiting_bytes -= bytes);
     Ok(bytes)
 }
