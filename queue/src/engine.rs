@@ -324,6 +324,11 @@ impl<S: Store> Engine<S> {
         self.journal.committed()
     }
 
+    /// Bytes of the messages that the open turn appends, over all lanes.
+    pub fn open_bytes(&self) -> usize {
+        self.journal.open_bytes()
+    }
+
     /// The time that a block made now would have, in nanoseconds since the Unix epoch; `None` before a
     /// final NEAR block was seen.
     pub fn time_ns(&self, now: Now) -> Option<u64> {

@@ -47,6 +47,10 @@ const COMMANDS_MAX: usize = 256;
 /// Inputs that are handled before a commit, if so many are there: 256 frames of 64 KiB are 16 MiB.
 const INPUTS_PER_TURN: usize = 256;
 
+/// Bytes of messages with which a turn is closed, whatever else is there: what was hashed a moment ago
+/// is still in the processor's cache when it is stored.
+const TURN_BYTES: usize = 512 * 1024;
+
 /// Most bytes of messages in one answer from the inbox (one message may be as long by itself).
 const INBOX_BYTES_MAX: usize = 4 * 1024 * 1024;
 
@@ -177,7 +181,7 @@ impl<S: Store> Driver<S> {
                     Some(Input::Command(Command::Shutdown)) => return self.settle(),
                     Some(input) => self.handle(input)?,
                 }
-                if left > 0 {
+                if left > 0 && self.engine.open_bytes() < TURN_BYTES {
                     next = self.ready_input(left % 2 == 0);
                 }
             }

@@ -97,6 +97,11 @@ impl Journal {
         appended.map(|appended| &appended.messages)
     }
 
+    /// Bytes of the messages that the open turn appends, over all lanes.
+    pub(super) fn open_bytes(&self) -> usize {
+        self.messages.iter().map(|appending| appending.appended.messages.bytes().len()).sum()
+    }
+
     /// How many of a lane's `size` messages the store holds: all but those of the open turn.
     pub(super) fn stored_size(&self, lane: &Lane, size: u64) -> u64 {
         let of_lane = self.messages.iter().find(|appending| appending.appended.lane == *lane);
