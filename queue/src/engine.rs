@@ -40,6 +40,7 @@ mod settlement;
 mod staged;
 mod subtrees;
 mod tree;
+mod unsent;
 
 #[cfg(test)]
 mod tests;
@@ -295,7 +296,7 @@ impl<S: Store> Engine<S> {
             inbound.flush(&mut self.journal);
         }
         if let Some(turn) = self.journal.close() {
-            self.pump_fresh(&turn).inspect_err(|error| self.failure = Some(error.clone()))?;
+            self.keep_unsent(&turn);
             self.store.append(turn).inspect_err(|error| self.failure = Some(error.clone()))?;
         }
         self.pump().inspect_err(|error| self.failure = Some(error.clone()))?;

@@ -8,6 +8,7 @@ use crate::digest::Hash;
 use crate::ids::Lane;
 use crate::limits::FRAME_BYTES_MAX;
 use crate::proof::HeadProof;
+use crate::stream::Piece;
 use borsh::{BorshDeserialize, BorshSerialize};
 
 /// The protocol's version in TLS (ALPN): peers of another version never connect.
@@ -93,6 +94,29 @@ pub struct Release {
     pub consistency: Vec<Hash>,
 }
 
+/// A frame as it is sent: its length and body, of which a lane's bytes are shared.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EncodedFrame {
+    /// All before `data`.
+    pub head: Vec<u8>,
+    /// The last bytes, if they are a lane's.
+    pub data: Option<Piece>,
+}
+
+impl EncodedFrame {
+    /// All bytes, one behind the other.
+    pub fn to_vec(&self) -> Vec<u8> {
+        let data = self.data.as_ref().map_or(&[][..], Piece::as_ref);
+        [&self.head, data].concat()
+    }
+}
+
+impl From<Vec<u8>> for EncodedFrame {
+    fn from(head: Vec<u8>) -> Self {
+        EncodedFrame { head, data: None }
+    }
+}
+
 /// Puts the length before an encoded frame.
 ///
 /// # Panics
@@ -105,20 +129,23 @@ pub fn encode_frame<T: BorshSerialize>(frame: &T) -> Vec<u8> {
     [&length.to_le_bytes()[..], &body].concat()
 }
 
-/// The encoded frame of a [`SenderFrame::Data`], copying the bytes once.
+/// The encoded frame of a [`SenderFrame::Data`], without copying its bytes.
 ///
 /// # Panics
 /// If they are more than [`DATA_BYTES_MAX`].
-pub fn encode_data(bytes: &[u8]) -> Vec<u8> {
-    assert!(bytes.len() <= DATA_BYTES_MAX, "data of {} bytes", bytes.len());
-    let length = u32::try_from(bytes.len()).expect("at most DATA_BYTES_MAX, asserted above");
+pub fn encode_data(data: Piece) -> EncodedFrame {
+    EncodedFrame { head: data_head(data.as_ref().len()), data: Some(data) }
+}
+
+/// What stands before the lane's bytes in the frame of a [`SenderFrame::Data`].
+///
+/// # Panics
+/// If they are more than [`DATA_BYTES_MAX`].
+pub fn data_head(bytes: usize) -> Vec<u8> {
+    assert!(bytes <= DATA_BYTES_MAX, "data of {bytes} bytes");
+    let length = u32::try_from(bytes).expect("at most DATA_BYTES_MAX, asserted above");
     let body_length = length + 5;
-    let mut frame = Vec::with_capacity(FRAME_HEADER_BYTES + 5 + bytes.len());
-    frame.extend_from_slice(&body_length.to_le_bytes());
-    frame.push(DATA_VARIANT);
-    frame.extend_from_slice(&length.to_le_bytes());
-    frame.extend_from_slice(bytes);
-    frame
+    [&body_length.to_le_bytes()[..], &[DATA_VARIANT], &length.to_le_bytes()].concat()
 }
 
 /// Reads the length that stands before a frame.

@@ -7,6 +7,7 @@ pub use memory::{CrashPlan, MemoryStore};
 
 use crate::ids::Lane;
 use crate::stream::Stream;
+use std::sync::Arc;
 
 /// Counts an engine's turns, from 1; 0 stands for the empty store.
 pub type TurnId = u64;
@@ -40,8 +41,8 @@ pub struct Appended {
     pub lane: Lane,
     /// Nonce of the first.
     pub first_nonce: u64,
-    /// At least one message.
-    pub messages: Stream,
+    /// At least one message. Shared, because what is stored may also wait to be sent.
+    pub messages: Arc<Stream>,
 }
 
 /// Why the store can't go on. Each is final: the process stops, and recovers at its next start.

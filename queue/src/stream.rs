@@ -3,6 +3,8 @@
 //! Messages are encoded once: these bytes are stored, sent, and stored again at the other end.
 
 use crate::limits::MESSAGE_BYTES_MAX;
+use std::ops::Range;
+use std::sync::Arc;
 
 /// Bytes of the length that stands before every message.
 pub const LENGTH_BYTES: usize = 4;
@@ -120,6 +122,11 @@ impl Stream {
         })
     }
 
+    /// Gives back memory that isn't used.
+    pub fn shrink(&mut self) {
+        self.bytes.shrink_to_fit();
+    }
+
     /// All bytes.
     pub fn bytes(&self) -> &[u8] {
         &self.bytes
@@ -138,6 +145,45 @@ impl Stream {
     /// Whether there is no message.
     pub fn is_empty(&self) -> bool {
         self.count == 0
+    }
+}
+
+/// Some bytes of a stream that others may hold too.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Piece {
+    stream: Arc<Stream>,
+    /// Invariant: lies within the stream's bytes.
+    range: Range<usize>,
+}
+
+impl Piece {
+    /// The bytes `range` of `stream`.
+    ///
+    /// # Panics
+    /// If it has fewer.
+    pub fn new(stream: Arc<Stream>, range: Range<usize>) -> Self {
+        assert!(range.end <= stream.bytes.len(), "bytes {range:?} of {}", stream.bytes.len());
+        Piece { stream, range }
+    }
+
+    /// Cuts it into pieces of at most `bytes_max`.
+    pub fn chunks(&self, bytes_max: usize) -> impl Iterator<Item = Piece> {
+        let Range { start, end } = self.range;
+        let begins = (start..end).step_by(bytes_max);
+        begins.map(move |begin| Piece::new(self.stream.clone(), begin..end.min(begin + bytes_max)))
+    }
+}
+
+impl AsRef<[u8]> for Piece {
+    fn as_ref(&self) -> &[u8] {
+        &self.stream.bytes[self.range.clone()]
+    }
+}
+
+impl From<Stream> for Piece {
+    fn from(stream: Stream) -> Self {
+        let range = 0..stream.bytes.len();
+        Piece::new(Arc::new(stream), range)
     }
 }
 

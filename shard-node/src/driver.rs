@@ -31,7 +31,8 @@ use proofs::ProofReplies;
 use queue::checkpoint::Checkpoint;
 use queue::contract::ShardView;
 use queue::digest::Hash;
-use queue::engine::{Config, Engine, Output, Stop};
+use queue::engine::{Config, Direction, Engine, Output, Stop};
+use queue::frame::EncodedFrame;
 use queue::ids::ShardId;
 use queue::store::{Store, StoreError};
 use std::collections::BTreeMap;
@@ -251,15 +252,17 @@ impl<S: Store> Driver<S> {
     }
 
     fn pour(&mut self) {
+        let mut frames = BTreeMap::<(ShardId, Direction), Vec<EncodedFrame>>::new();
         while let Some(output) = self.engine.poll_output() {
             match output {
-                Output::Frame { peer, lane, bytes } => {
-                    if let Some((_, link)) = self.sessions.get(&peer) {
-                        link.send(lane, bytes);
-                    }
-                }
+                Output::Frame { peer, lane, frame } => frames.entry((peer, lane)).or_default().push(frame),
                 Output::Attest(checkpoint) => self.request(Request::Attest(checkpoint)),
                 Output::FetchTip => self.request(Request::FetchTip),
+            }
+        }
+        for ((peer, lane), frames) in frames {
+            if let Some((_, link)) = self.sessions.get(&peer) {
+                link.send(lane, frames);
             }
         }
     }

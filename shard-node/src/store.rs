@@ -188,7 +188,7 @@ impl DiskStore {
             return Err(StoreError::Damaged(format!("turn {id} follows turn {}", self.turn())));
         }
         let (body, payload) = Body::of_turn(self.log.seed(), turn)?;
-        let payload: Vec<&[u8]> = payload.iter().map(Stream::bytes).collect();
+        let payload: Vec<&[u8]> = payload.iter().map(|messages| messages.bytes()).collect();
         self.write(Kind::Turn, id, &body, &payload)?;
         if let Some(moved) = self.space.next_move(&self.log, &self.index, &self.tally)? {
             self.write(Kind::Rewrite, id, &moved.body, &[&moved.payload])?;

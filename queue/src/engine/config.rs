@@ -110,6 +110,15 @@ pub(super) fn flight_bytes_max(peers: usize) -> usize {
     (FLIGHTS_BYTES_MAX / peers.max(1)).clamp(BATCH_BYTES, FLIGHT_BYTES_MAX)
 }
 
+/// Bytes that all lanes together keep in memory to send them: what a node takes in at full speed in some
+/// 0.4 s, and a fifth of the 300 MiB that it may use.
+const UNSENT_BYTES_MAX: usize = 64 * 1024 * 1024;
+
+/// Bytes that each lane may keep in memory to send them, while so many peers are connected.
+pub(super) fn unsent_bytes_max(peers: usize) -> usize {
+    UNSENT_BYTES_MAX / peers.max(1)
+}
+
 /// Staged messages of one lane that will be settled without a delivery, above which the source has
 /// to wait. They are kept in memory, unlike messages, and no honest source sends any.
 pub(super) const STAGED_TOMBSTONES_MAX: usize = 1 << 20;

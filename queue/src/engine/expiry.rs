@@ -150,8 +150,8 @@ impl<S: Store> Engine<S> {
             let newest = self.inbound.get(peer).and_then(|inbound| inbound.record.head.as_ref());
             let due_ns = outbound.next_due_ns(newest, &self.store, &self.journal)?;
             if due_ns <= time_ns {
-                let bytes = encode_frame(&SenderFrame::Wish { time_ns: due_ns });
-                self.journal.emit(Output::Frame { peer: peer.clone(), lane: Direction::Outbound, bytes });
+                let frame = encode_frame(&SenderFrame::Wish { time_ns: due_ns }).into();
+                self.journal.emit(Output::Frame { peer: peer.clone(), lane: Direction::Outbound, frame });
                 outbound.settlement.wished_ns = Some(due_ns);
             } else if due_ns < u64::MAX {
                 self.wish_at_ns = self.wish_at_ns.into_iter().chain([clock_timer_ns(due_ns, time_ns, now)]).min();

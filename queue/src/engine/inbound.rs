@@ -324,8 +324,8 @@ impl Inbound {
     }
 
     fn emit(&self, frame: &ReceiverFrame, journal: &mut Journal) {
-        let bytes = encode_frame(frame);
-        journal.emit(Output::Frame { peer: self.peer().clone(), lane: Direction::Inbound, bytes });
+        let frame = encode_frame(frame).into();
+        journal.emit(Output::Frame { peer: self.peer().clone(), lane: Direction::Inbound, frame });
     }
 
     /// Writes the record if it changed.

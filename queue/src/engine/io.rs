@@ -3,6 +3,7 @@
 use super::keys::IdempotencyKey;
 use super::past::PastStatus;
 use crate::checkpoint::Checkpoint;
+use crate::frame::EncodedFrame;
 use crate::ids::{AccountId, ShardId};
 use crate::limits::MESSAGE_BYTES_MAX;
 use crate::message::{Body, MessageError, Tombstone};
@@ -210,8 +211,8 @@ pub enum Output {
         peer: ShardId,
         /// On the stream of this lane.
         lane: Direction,
-        /// Length and body.
-        bytes: Vec<u8>,
+        /// What to send.
+        frame: EncodedFrame,
     },
     /// Endorse the checkpoint and have the contract attest it; answer with
     /// [`super::Engine::handle_attest_result`].

@@ -1,5 +1,6 @@
 //! The open turn: what it will write, and the outputs that wait for it.
 
+use super::config::BATCH_BYTES;
 use super::deadlines::LaneNotes;
 use super::io::Output;
 use super::records::{NODES_PER_ROW, NodeRecord, STORED_LEVEL_MIN, leaf_key, nodes_key};
@@ -11,15 +12,27 @@ use crate::store::{Appended, Turn, TurnId};
 use crate::stream::{Stream, stream_bytes};
 use borsh::BorshSerialize;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::Arc;
 
 /// What the open turn appends to a lane.
 #[derive(Debug)]
 struct Appending {
-    appended: Appended,
+    lane: Lane,
+    first_nonce: u64,
+    messages: Stream,
     /// The subtrees that it completes, in this order.
     nodes: Vec<NodeRecord>,
     /// Whether what comes next stands apart from it.
     is_cut: bool,
+}
+
+impl Appending {
+    fn close(self) -> Appended {
+        let Appending { lane, first_nonce, mut messages, .. } = self;
+        // They may be kept for a while.
+        messages.shrink();
+        Appended { lane, first_nonce, messages: Arc::new(messages) }
+    }
 }
 
 /// Invariant: no output waits for a turn that is not closed; no key is both put and deleted.
@@ -32,6 +45,9 @@ pub(super) struct Journal {
     puts: BTreeMap<Vec<u8>, Vec<u8>>,
     deletes: BTreeSet<Vec<u8>>,
     prunes: Vec<(Lane, u64)>,
+    /// Bytes of the longest lane in the turn before, at most a batch: so much is made room for at once,
+    /// because moving what is there to a larger place costs as much as copying it.
+    expected_bytes: usize,
     /// What was emitted since outputs were last released, and whether it waits for the open turn.
     waiting: Vec<(bool, Output)>,
     outputs: VecDeque<(TurnId, Output)>,
@@ -48,6 +64,7 @@ impl Journal {
             puts: BTreeMap::new(),
             deletes: BTreeSet::new(),
             prunes: Vec::new(),
+            expected_bytes: 0,
             waiting: Vec::new(),
             outputs: VecDeque::new(),
         }
@@ -86,31 +103,30 @@ impl Journal {
 
     /// Forgets the messages of a lane from nonce `from` on, at which a run of them began.
     pub(super) fn truncate(&mut self, lane: &Lane, from: u64) {
-        self.messages.retain(|Appending { appended, .. }| appended.lane != *lane || appended.first_nonce < from);
+        self.messages.retain(|appending| appending.lane != *lane || appending.first_nonce < from);
         self.truncates.push((lane.clone(), from));
     }
 
     /// The messages that the open turn appends to a lane from `first_nonce` on, up to the next cut.
     pub(super) fn appended(&self, lane: &Lane, first_nonce: u64) -> Option<&Stream> {
-        let is_it = |appended: &&Appended| appended.lane == *lane && appended.first_nonce == first_nonce;
-        let appended = self.messages.iter().map(|appending| &appending.appended).find(is_it);
-        appended.map(|appended| &appended.messages)
+        let is_it = |appending: &&Appending| appending.lane == *lane && appending.first_nonce == first_nonce;
+        self.messages.iter().find(is_it).map(|appending| &appending.messages)
     }
 
     /// Bytes of the messages that the open turn appends, over all lanes.
     pub(super) fn open_bytes(&self) -> usize {
-        self.messages.iter().map(|appending| appending.appended.messages.bytes().len()).sum()
+        self.messages.iter().map(|appending| appending.messages.bytes().len()).sum()
     }
 
     /// How many of a lane's `size` messages the store holds: all but those of the open turn.
     pub(super) fn stored_size(&self, lane: &Lane, size: u64) -> u64 {
-        let of_lane = self.messages.iter().find(|appending| appending.appended.lane == *lane);
-        of_lane.map_or(size, |appending| appending.appended.first_nonce)
+        let of_lane = self.messages.iter().find(|appending| appending.lane == *lane);
+        of_lane.map_or(size, |appending| appending.first_nonce)
     }
 
     /// Lets what is appended to the lane next stand apart, so that the lane can be truncated here.
     pub(super) fn cut(&mut self, lane: &Lane) {
-        let of_lane = self.messages.iter_mut().filter(|appending| appending.appended.lane == *lane);
+        let of_lane = self.messages.iter_mut().filter(|appending| appending.lane == *lane);
         of_lane.for_each(|appending| appending.is_cut = true);
     }
 
@@ -160,7 +176,7 @@ impl Journal {
             self.delete(leaf_key(lane, nonce));
         }
         let appending = self.appending(lane, nonce);
-        appending.appended.messages.push(message);
+        appending.messages.push(message);
         log.append_leaf::<Native>(leaf, |NodeId { level, index }, hash| {
             if level >= STORED_LEVEL_MIN {
                 let notes = notes.of_completed(level);
@@ -177,10 +193,10 @@ impl Journal {
     }
 
     fn appending(&mut self, lane: &Lane, first_nonce: u64) -> &mut Appending {
-        let is_open = |appending: &Appending| appending.appended.lane == *lane && !appending.is_cut;
+        let is_open = |appending: &Appending| appending.lane == *lane && !appending.is_cut;
         let at = self.messages.iter().rposition(is_open).unwrap_or_else(|| {
-            let appended = Appended { lane: lane.clone(), first_nonce, messages: Stream::default() };
-            self.messages.push(Appending { appended, nodes: Vec::new(), is_cut: false });
+            let (lane, messages) = (lane.clone(), Stream::with_capacity(self.expected_bytes));
+            self.messages.push(Appending { lane, first_nonce, messages, nodes: Vec::new(), is_cut: false });
             self.messages.len() - 1
         });
         &mut self.messages[at]
@@ -189,7 +205,7 @@ impl Journal {
     /// Puts the subtrees that the open turn completes. No row reaches across a cut, so that a
     /// truncation takes whole rows away.
     fn put_nodes(&mut self) {
-        for Appending { appended, nodes, .. } in &mut self.messages {
+        for Appending { lane, nodes, .. } in &mut self.messages {
             let mut nodes = std::mem::take(nodes).into_iter().peekable();
             while let Some(first) = nodes.next() {
                 let mut row = vec![first];
@@ -199,7 +215,7 @@ impl Journal {
                     completed = next.completed();
                     row.push(next);
                 }
-                self.puts.insert(nodes_key(&appended.lane, completed), codec::encode(&row));
+                self.puts.insert(nodes_key(lane, completed), codec::encode(&row));
             }
         }
     }
@@ -216,10 +232,14 @@ impl Journal {
             self.committed += 1;
         }
         self.release_outputs();
+        let messages: Vec<Appended> = std::mem::take(&mut self.messages).into_iter().map(Appending::close).collect();
+        if let Some(most) = messages.iter().map(|appended| appended.messages.bytes().len()).max() {
+            self.expected_bytes = most.min(BATCH_BYTES);
+        }
         writes.then(|| Turn {
             id: self.committed,
             truncates: std::mem::take(&mut self.truncates),
-            messages: std::mem::take(&mut self.messages).into_iter().map(|appending| appending.appended).collect(),
+            messages,
             puts: std::mem::take(&mut self.puts).into_iter().collect(),
             deletes: std::mem::take(&mut self.deletes).into_iter().collect(),
             prunes: std::mem::take(&mut self.prunes),

@@ -7,14 +7,15 @@ use super::records::{OutboundRecord, outbound_key};
 use super::refusal::Refusal;
 use super::settlement::{Note, NoteKind, Settlement};
 use super::tree::{LaneTree, prune_point};
+use super::unsent::Unsent;
 use crate::digest::{Hash, Native, empty_root, leaf};
 use crate::frame::{DATA_BYTES_MAX, Release, SenderFrame, encode_data, encode_frame};
 use crate::heads::Head;
 use crate::ids::{Lane, ShardId};
 use crate::log::CompactRange;
 use crate::proof::HeadProof;
-use crate::store::{Store, StoreError};
-use crate::stream::{Stream, split_stream, stream_bytes};
+use crate::store::{Appended, Store, StoreError};
+use crate::stream::{Piece, Stream, stream_bytes};
 use std::collections::VecDeque;
 
 /// Invariant: `record` is in the store or `dirty`.
@@ -46,6 +47,7 @@ struct Session {
     marked: u64,
     /// Ends of what was sent and is not yet known to be durable at the destination, with bytes.
     in_flight: VecDeque<(u64, usize)>,
+    unsent: Unsent,
     /// Height of the newest checkpoint whose head was released on this stream.
     released_height: Option<u64>,
 }
@@ -187,8 +189,9 @@ impl Outbound {
         let is_ours = (size..=stored).contains(&staged_size) && self.root_at(staged_size, store)? == *staged_root;
         let sent = if is_ours { staged_size } else { size };
         self.delivered = size;
-        let (released, marked) = (size, size);
-        self.session = Some(Session { sent, released, marked, in_flight: VecDeque::new(), released_height: None });
+        let (released, marked, released_height) = (size, size, None);
+        let (in_flight, unsent) = (VecDeque::new(), Unsent::default());
+        self.session = Some(Session { sent, released, marked, in_flight, unsent, released_height });
         self.emit(&SenderFrame::Begin { size: sent }, journal);
         Ok(())
     }
@@ -248,6 +251,13 @@ impl Outbound {
         Ok(())
     }
 
+    /// Keeps messages that are about to be stored, if they can be sent on the lane's stream.
+    pub(super) fn keep_unsent(&mut self, appended: &Appended, bytes_max: usize) {
+        if let Some(session) = self.session.as_mut().filter(|_| self.record.frozen.is_none()) {
+            session.unsent.keep(appended, bytes_max);
+        }
+    }
+
     /// Sends what is stored, ahead of its attestation, as far as the flight limit allows; marks what
     /// is sealed, and releases what is attested.
     pub(super) fn pump<S: Store>(
@@ -261,47 +271,32 @@ impl Outbound {
         }
         loop {
             self.mark_or_release(store, journal)?;
-            let Some(session) = &self.session else { break };
+            let Some(session) = &mut self.session else { break };
             let (sent, record) = (session.sent, &self.record);
             // A batch ends where the destination will compare roots.
             let end_max = [record.attested, record.sealed, record.log.size()].into_iter().find(|end| *end > sent);
             let Some(end_max) = end_max.filter(|_| session.in_flight_bytes() < flight_bytes_max) else { break };
-            let batch = read_batch(store, &record.lane, sent, end_max)?;
-            self.send(batch.bytes(), batch.count(), journal);
+            let (batch, count) = match session.unsent.take(sent, end_max) {
+                Some(kept) => kept,
+                None => {
+                    let kept_from = session.unsent.begin().unwrap_or(u64::MAX);
+                    let batch = read_batch(store, &record.lane, sent, end_max.min(kept_from))?;
+                    let count = batch.count();
+                    (batch.into(), count)
+                }
+            };
+            self.send(&batch, count, journal);
         }
         self.tell_head(store, journal)
     }
 
-    /// As [`Outbound::pump`], of messages from `nonce` on that are about to be stored: what comes next
-    /// on the stream needn't be read back.
-    pub(super) fn pump_fresh<S: Store>(
-        &mut self,
-        flight_bytes_max: usize,
-        (mut nonce, mut bytes): (u64, &[u8]),
-        store: &S,
-        journal: &mut Journal,
-    ) -> Result<(), StoreError> {
-        while !bytes.is_empty() && self.record.frozen.is_none() {
-            self.mark_or_release(store, journal)?;
-            let may_send = |session: &&Session| session.sent == nonce && session.in_flight_bytes() < flight_bytes_max;
-            if self.session.as_ref().filter(may_send).is_none() {
-                break;
-            }
-            let end_max = if self.record.sealed > nonce { self.record.sealed } else { self.record.log.size() };
-            let (part, count, rest) = split_stream(bytes, BATCH_BYTES, end_max - nonce);
-            self.send(part, count, journal);
-            (nonce, bytes) = (nonce + count, rest);
-        }
-        Ok(())
-    }
-
-    fn send(&mut self, stream: &[u8], count: u64, journal: &mut Journal) {
+    fn send(&mut self, batch: &Piece, count: u64, journal: &mut Journal) {
         let Some(session) = &mut self.session else { return };
         session.sent += count;
-        session.in_flight.push_back((session.sent, stream.len()));
-        for data in stream.chunks(DATA_BYTES_MAX) {
-            let (peer, bytes) = (self.record.lane.destination.clone(), encode_data(data));
-            journal.emit(Output::Frame { peer, lane: Direction::Outbound, bytes });
+        session.in_flight.push_back((session.sent, batch.as_ref().len()));
+        for data in batch.chunks(DATA_BYTES_MAX) {
+            let (peer, frame) = (self.record.lane.destination.clone(), encode_data(data));
+            journal.emit(Output::Frame { peer, lane: Direction::Outbound, frame });
         }
     }
 
@@ -358,7 +353,8 @@ impl Outbound {
     }
 
     fn frame(&self, frame: &SenderFrame) -> Output {
-        Output::Frame { peer: self.peer().clone(), lane: Direction::Outbound, bytes: encode_frame(frame) }
+        let (peer, frame) = (self.peer().clone(), encode_frame(frame).into());
+        Output::Frame { peer, lane: Direction::Outbound, frame }
     }
 
     fn root_at<S: Store>(&self, size: u64, store: &S) -> Result<Hash, StoreError> {

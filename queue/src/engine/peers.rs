@@ -1,6 +1,6 @@
 //! Peers: connections come and go, frames come in, and what is wrong with them is settled.
 
-use super::config::{STAGED_SLACK_BYTES, flight_bytes_max};
+use super::config::{STAGED_SLACK_BYTES, flight_bytes_max, unsent_bytes_max};
 use super::inbound::{Delivery, Released};
 use super::outbound::Held;
 use super::records::BLOCK_TIME;
@@ -10,7 +10,7 @@ use super::{Engine, Now, PeerError};
 use crate::frame::{ReceiverFrame, Release, SenderFrame, data_bytes, decode_frame};
 use crate::ids::ShardId;
 use crate::proof::HeadProof;
-use crate::store::{Appended, Store, StoreError, Turn};
+use crate::store::{Store, StoreError, Turn};
 
 impl<S: Store> Engine<S> {
     /// A connection to the peer is up, and its transport key is the peer's. It replaces an older one.
@@ -79,20 +79,15 @@ impl<S: Store> Engine<S> {
         }
     }
 
-    /// Sends what can be sent of the messages of a turn that is about to be stored.
-    pub(super) fn pump_fresh(&mut self, turn: &Turn) -> Result<(), StoreError> {
-        if !self.is_live() {
-            return Ok(());
-        }
-        let flight_bytes_max = flight_bytes_max(self.connected.len());
-        for Appended { lane, first_nonce, messages } in &turn.messages {
-            let outbound = self.outbound.get_mut(&lane.destination).filter(|outbound| outbound.record.lane == *lane);
-            if let Some(outbound) = outbound {
-                let fresh = (*first_nonce, messages.bytes());
-                outbound.pump_fresh(flight_bytes_max, fresh, &self.store, &mut self.journal)?;
+    /// Keeps the messages of a turn that is about to be stored for sending them.
+    pub(super) fn keep_unsent(&mut self, turn: &Turn) {
+        let bytes_max = unsent_bytes_max(self.connected.len());
+        for appended in &turn.messages {
+            let outbound = self.outbound.get_mut(&appended.lane.destination);
+            if let Some(outbound) = outbound.filter(|outbound| outbound.record.lane == appended.lane) {
+                outbound.keep_unsent(appended, bytes_max);
             }
         }
-        Ok(())
     }
 
     /// Sends what can be sent on every lane. What it reads has to be in the store.

@@ -44,7 +44,7 @@ pub(super) async fn receive(output: &Output) -> anyhow::Result<()> {
     let (transport, mut events) = bind(RECEIVER, SENDER, None)?;
     output.finish("listening", &json!({ "p2p": transport.local_addr()? }));
     let link = connected(&mut events).await?;
-    link.send(Direction::Inbound, frame(1));
+    link.send(Direction::Inbound, vec![frame(1).into()]);
     let (mut frames, mut bytes, mut begun) = (0, 0, None);
     let mut end = None;
     while let Some(PeerEvent::Frame { body, .. }) = events.recv().await {
@@ -55,7 +55,7 @@ pub(super) async fn receive(output: &Output) -> anyhow::Result<()> {
         frames += 1;
         bytes += body.len() as u64;
         if frames % FRAMES_PER_ACK == 0 {
-            link.send(Direction::Inbound, frame(1));
+            link.send(Direction::Inbound, vec![frame(1).into()]);
             end = Some(End { bytes, cpu_ns: own_cpu_ns()? - cpu_ns, elapsed_ns: elapsed_ns(started) });
         }
     }
@@ -79,7 +79,7 @@ pub(super) async fn send(to: SocketAddr, bytes: u64, output: &Output) -> anyhow:
             acknowledged(&mut events).await?;
             open -= FRAMES_PER_ACK;
         }
-        link.send(Direction::Outbound, frame(FRAME_BYTES_MAX));
+        link.send(Direction::Outbound, vec![frame(FRAME_BYTES_MAX).into()]);
         open += 1;
     }
     for _ in 0..open / FRAMES_PER_ACK {

@@ -18,6 +18,7 @@ use std::hint::black_box;
 use std::io::Write as _;
 use std::ops::Range;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// Bytes of messages that go through a stage that only computes: enough for a few hundred ms.
@@ -91,7 +92,7 @@ pub(super) fn run(folder: &Path, size: usize, output: &Output) -> anyhow::Result
     let stream_bytes = message.encode().len() + LENGTH_BYTES;
     let rounds = (COMPUTED_BYTES / TURN_BYTES).try_into()?;
     let per_turn = u64::try_from((TURN_BYTES / stream_bytes).max(1))?;
-    let turn = Stream::of((0..per_turn).map(|_| message.encode()));
+    let turn = Arc::new(Stream::of((0..per_turn).map(|_| message.encode())));
 
     let lane_salts = salts.messages(&lane);
     let mut sealed = message.encode();
@@ -146,7 +147,7 @@ fn parse(turn: &Stream, source: &ShardId, destination: &ShardId) -> anyhow::Resu
 }
 
 /// Processor time and time per message of appending turns as the engine does, durably.
-fn store(folder: &Path, lane: &Lane, turn: &Stream) -> anyhow::Result<(f64, f64)> {
+fn store(folder: &Path, lane: &Lane, turn: &Arc<Stream>) -> anyhow::Result<(f64, f64)> {
     let measuring = std::thread::current();
     let mut store = DiskStore::open(folder, Box::new(move || measuring.unpark()))?;
     let turns = TurnId::try_from(STORED_BYTES / TURN_BYTES)?;
@@ -167,7 +168,7 @@ fn store(folder: &Path, lane: &Lane, turn: &Stream) -> anyhow::Result<(f64, f64)
 }
 
 /// A turn with what the engine writes beside the messages: stored tree nodes and the lane's record.
-fn as_engine(id: TurnId, lane: &Lane, first_nonce: u64, messages: &Stream) -> Turn {
+fn as_engine(id: TurnId, lane: &Lane, first_nonce: u64, messages: &Arc<Stream>) -> Turn {
     let end = first_nonce + messages.count();
     let row = |index: u64| {
         let mut key = vec![b'n'; ROW_KEY_BYTES - 8];

@@ -6,6 +6,7 @@ use queue::codec;
 use queue::ids::Lane;
 use queue::store::{Appended, KeyValue, StoreError, Turn};
 use queue::stream::{LENGTH_BYTES, Stream};
+use std::sync::Arc;
 
 /// Length of a header, in bytes.
 pub(super) const HEADER_BYTES: usize = 72;
@@ -167,7 +168,7 @@ impl Body {
     ///
     /// # Errors
     /// [`StoreError::Damaged`] for a nonce above 64 bits.
-    pub(super) fn of_turn(seed: u32, turn: Turn) -> Result<(Self, Vec<Stream>), StoreError> {
+    pub(super) fn of_turn(seed: u32, turn: Turn) -> Result<(Self, Vec<Arc<Stream>>), StoreError> {
         let mut runs = Vec::new();
         for appended in &turn.messages {
             pack(seed, appended, &mut runs)?;

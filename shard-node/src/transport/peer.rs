@@ -3,7 +3,7 @@
 use super::tls;
 use bytes::Bytes;
 use queue::engine::Direction;
-use queue::frame::{FRAME_HEADER_BYTES, ReceiverFrame, decode_frame, frame_length};
+use queue::frame::{EncodedFrame, FRAME_HEADER_BYTES, ReceiverFrame, decode_frame, frame_length};
 use queue::ids::ShardId;
 use quinn::{Connection, ReadExactError, RecvStream, SendStream, VarInt};
 use tokio::sync::mpsc;
@@ -72,20 +72,21 @@ pub enum PeerEvent {
 /// The queues are unbounded: the engine's flight limit bounds what it has under way per peer.
 #[derive(Debug)]
 pub struct Link {
-    inbound: mpsc::UnboundedSender<Vec<u8>>,
-    outbound: mpsc::UnboundedSender<Vec<u8>>,
+    inbound: mpsc::UnboundedSender<Vec<EncodedFrame>>,
+    outbound: mpsc::UnboundedSender<Vec<EncodedFrame>>,
     connection: Connection,
 }
 
 impl Link {
-    /// Queues an encoded frame, length included. Lost if the connection has ended.
-    pub fn send(&self, lane: Direction, frame: Vec<u8>) {
+    /// Queues frames: as many at once as there are, because each call wakes another thread. Lost if the
+    /// connection has ended.
+    pub fn send(&self, lane: Direction, frames: Vec<EncodedFrame>) {
         let queue = match lane {
             Direction::Inbound => &self.inbound,
             Direction::Outbound => &self.outbound,
         };
         // A closed queue means that the connection has ended, which is reported as an event.
-        let _ = queue.send(frame);
+        let _ = queue.send(frames);
     }
 
     /// Closes the connection so that its streams begin anew.
@@ -153,7 +154,7 @@ pub(super) async fn run(
 /// The stream of the lane from the peer: opened here, brings the peer's data.
 async fn own_stream(
     connection: &Connection,
-    frames: mpsc::UnboundedReceiver<Vec<u8>>,
+    frames: mpsc::UnboundedReceiver<Vec<EncodedFrame>>,
     reader: &mut Reader<'_>,
 ) -> Result<(), String> {
     let (send, recv) = connection.open_bi().await.map_err(|error| error.to_string())?;
@@ -164,7 +165,7 @@ async fn own_stream(
 async fn peer_stream(
     connection: &Connection,
     first: Option<Stream>,
-    frames: mpsc::UnboundedReceiver<Vec<u8>>,
+    frames: mpsc::UnboundedReceiver<Vec<EncodedFrame>>,
     reader: &mut Reader<'_>,
 ) -> Result<(), String> {
     let (send, recv) = match first {
@@ -177,9 +178,14 @@ async fn peer_stream(
     tokio::try_join!(write_frames(send, frames), reader.read_frames(recv)).map(|_| ())
 }
 
-async fn write_frames(mut stream: SendStream, mut frames: mpsc::UnboundedReceiver<Vec<u8>>) -> Result<(), String> {
-    while let Some(frame) = frames.recv().await {
-        stream.write_chunk(Bytes::from(frame)).await.map_err(|error| error.to_string())?;
+async fn write_frames(
+    mut stream: SendStream,
+    mut frames: mpsc::UnboundedReceiver<Vec<EncodedFrame>>,
+) -> Result<(), String> {
+    while let Some(frames) = frames.recv().await {
+        let parts = |EncodedFrame { head, data }| [Bytes::from(head), data.map_or(Bytes::new(), Bytes::from_owner)];
+        let mut parts: Vec<Bytes> = frames.into_iter().flat_map(parts).collect();
+        stream.write_all_chunks(&mut parts).await.map_err(|error| error.to_string())?;
     }
     Err("this node dropped the connection".to_owned())
 }

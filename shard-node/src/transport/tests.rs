@@ -6,7 +6,7 @@ mod network;
 use super::tuning::IDLE_TIMEOUT;
 use super::*;
 use queue::engine::Direction;
-use queue::frame::{FRAME_HEADER_BYTES, ReceiverFrame, encode_frame};
+use queue::frame::{EncodedFrame, FRAME_HEADER_BYTES, ReceiverFrame, encode_frame};
 use queue::ids::Lane;
 use quinn::{ApplicationClose, ClientConfig, ConnectionError};
 
@@ -74,6 +74,10 @@ impl Node {
     }
 }
 
+fn frames(content: &[u8]) -> Vec<EncodedFrame> {
+    vec![frame(content).into()]
+}
+
 fn frame(content: &[u8]) -> Vec<u8> {
     [&u32::try_from(content.len()).expect("short").to_le_bytes()[..], content].concat()
 }
@@ -109,13 +113,13 @@ async fn two_honest_nodes_exchange_frames_on_both_lanes() {
     let (peer_of_beta, _, to_alpha) = beta.connected().await;
     assert_eq!((peer_of_alpha, peer_of_beta), (shard("beta"), shard("alpha")));
 
-    to_beta.send(Direction::Inbound, frame(b"open beta to alpha"));
+    to_beta.send(Direction::Inbound, frames(b"open beta to alpha"));
     assert_eq!(beta.frame().await, (shard("alpha"), Direction::Outbound, b"open beta to alpha".to_vec()));
-    to_alpha.send(Direction::Outbound, frame(b"data of beta"));
+    to_alpha.send(Direction::Outbound, frames(b"data of beta"));
     assert_eq!(alpha.frame().await, (shard("beta"), Direction::Inbound, b"data of beta".to_vec()));
-    to_alpha.send(Direction::Inbound, frame(b"open alpha to beta"));
+    to_alpha.send(Direction::Inbound, frames(b"open alpha to beta"));
     assert_eq!(alpha.frame().await, (shard("beta"), Direction::Outbound, b"open alpha to beta".to_vec()));
-    to_beta.send(Direction::Outbound, frame(b""));
+    to_beta.send(Direction::Outbound, frames(b""));
     assert_eq!(beta.frame().await, (shard("alpha"), Direction::Inbound, Vec::new()));
 
     alpha.transport.close().await;
@@ -247,7 +251,7 @@ async fn a_peer_that_was_killed_and_started_again_is_noticed_before_the_idle_tim
     let mut beta = node_at(address, "beta", &BETA_SEED);
     beta.transport.set_peers(vec![alpha_entry]);
     let start = std::time::Instant::now();
-    link.send(Direction::Inbound, opening("beta", "alpha"));
+    link.send(Direction::Inbound, vec![opening("beta", "alpha").into()]);
     assert!(
         matches!(alpha.events.recv().await, Some(PeerEvent::Disconnected { session, .. }) if session == first_session)
     );

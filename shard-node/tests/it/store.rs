@@ -33,7 +33,7 @@ fn lane(source: &str, destination: &str) -> Lane {
 }
 
 fn appended(lane: &Lane, first_nonce: u64, messages: Vec<Vec<u8>>) -> Appended {
-    Appended { lane: lane.clone(), first_nonce, messages: Stream::of(messages) }
+    Appended { lane: lane.clone(), first_nonce, messages: Stream::of(messages).into() }
 }
 
 fn pattern(length: usize, seed: u8) -> Vec<u8> {

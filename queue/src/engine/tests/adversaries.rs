@@ -147,7 +147,9 @@ fn intercepted(world: &mut World) -> Vec<SenderFrame> {
                 let hash = checkpoint.hash::<Native>();
                 alpha.handle_attest_result(hash, Ok(sign(&checkpoint)), AttestCost::default(), now);
             }
-            Some(Output::Frame { bytes, .. }) => frames.push(decode_frame(&bytes[FRAME_HEADER_BYTES..]).unwrap()),
+            Some(Output::Frame { frame, .. }) => {
+                frames.push(decode_frame(&frame.to_vec()[FRAME_HEADER_BYTES..]).unwrap());
+            }
             Some(Output::FetchTip) => {}
         }
     }

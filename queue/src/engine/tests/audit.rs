@@ -139,7 +139,7 @@ fn a_changed_message_contradicts_the_roots_above_it_by_name() {
         for nonce in nonces {
             let mut message = store.read(lane, nonce, 0).unwrap().messages().next().unwrap().to_vec();
             *message.last_mut().unwrap() ^= 1;
-            let messages = Stream::of([message]);
+            let messages = Stream::of([message]).into();
             let messages = vec![Appended { lane: lane.clone(), first_nonce: nonce, messages }];
             let store = changed(&store, Turn { messages, ..Turn::default() });
             let findings = audited(&world, "alpha", &store).findings;
@@ -158,7 +158,7 @@ fn a_missing_message_and_one_too_many_are_found() {
     let pruned = changed(&store, Turn { prunes: vec![(lane.clone(), 64)], ..Turn::default() });
     let findings = audited(&world, "alpha", &pruned).findings;
     assert!(findings.iter().any(|found| found.place == format!("lane {lane}")), "{findings:?}");
-    let messages = vec![Appended { lane: lane.clone(), first_nonce: 210, messages: Stream::of([b"more"]) }];
+    let messages = vec![Appended { lane: lane.clone(), first_nonce: 210, messages: Stream::of([b"more"]).into() }];
     let longer = changed(&store, Turn { messages, ..Turn::default() });
     let findings = audited(&world, "alpha", &longer).findings;
     assert!(findings.iter().any(|found| found.reason.contains("behind its end")), "{findings:?}");

@@ -229,8 +229,8 @@ impl World {
     /// The next frame that a shard sends.
     pub(super) fn next_frame(&mut self, shard: &str) -> Option<SenderFrame> {
         std::iter::from_fn(|| self.next_output(shard)).find_map(|output| match output {
-            Output::Frame { lane: Direction::Outbound, bytes, .. } => {
-                Some(decode_frame(&bytes[FRAME_HEADER_BYTES..]).unwrap())
+            Output::Frame { lane: Direction::Outbound, frame, .. } => {
+                Some(decode_frame(&frame.to_vec()[FRAME_HEADER_BYTES..]).unwrap())
             }
             _ => None,
         })
@@ -438,7 +438,8 @@ impl World {
                 let cost = self.cost;
                 self.engine_mut(shard.as_str()).handle_attest_result(hash, result, cost, now);
             }
-            Output::Frame { peer, lane, bytes } => {
+            Output::Frame { peer, lane, frame } => {
+                let bytes = frame.to_vec();
                 let body = &bytes[FRAME_HEADER_BYTES..];
                 let is_release = lane == Direction::Outbound && body.first() == Some(&0x13);
                 let engine = self.engine_mut(peer.as_str());

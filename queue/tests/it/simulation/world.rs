@@ -258,9 +258,9 @@ impl World {
                 let process = self.node(shard).process;
                 self.requests.push(Request { shard: shard.clone(), process, checkpoint });
             }
-            Output::Frame { peer, lane, bytes } => {
+            Output::Frame { peer, lane, frame } => {
                 if let Some(connection) = self.ends.get(&(shard.clone(), peer.clone())) {
-                    self.streams.entry((*connection, shard.clone(), peer, lane)).or_default().push_back(bytes);
+                    self.streams.entry((*connection, shard.clone(), peer, lane)).or_default().push_back(frame.to_vec());
                 }
             }
         }

@@ -2,7 +2,7 @@ use super::salts::LaneJson;
 use super::{Hex, parse};
 use queue::digest::Hash;
 use queue::frame::{
-    FRAME_HEADER_BYTES, ReceiverFrame, Release, SenderFrame, data_bytes, decode_frame, encode_data, encode_frame,
+    FRAME_HEADER_BYTES, ReceiverFrame, Release, SenderFrame, data_bytes, data_head, decode_frame, encode_frame,
     frame_length,
 };
 use queue::proof::HeadProof;
@@ -107,7 +107,7 @@ fn frames_of_both_sides_encode_and_decode_as_in_the_vectors() {
         let frame = SenderFrame::from(case.frame);
         assert_eq!(hex::encode(encode_frame(&frame)), hex::encode(&case.bytes.0), "{frame:?}");
         if let SenderFrame::Data(bytes) = &frame {
-            assert_eq!(encode_data(bytes), case.bytes.0);
+            assert_eq!([data_head(bytes.len()), bytes.clone()].concat(), case.bytes.0);
             assert_eq!(data_bytes(&case.bytes.0[FRAME_HEADER_BYTES..]), Some(&bytes[..]));
         }
         assert_eq!(decode_frame::<SenderFrame>(&case.bytes.0[FRAME_HEADER_BYTES..]), Ok(frame));

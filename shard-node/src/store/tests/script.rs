@@ -80,7 +80,7 @@ impl Script {
             let first_nonce = self.sizes[at];
             self.sizes[at] += messages.len() as u64;
             let lane = moment.pruned[at].0.clone();
-            turn.messages.push(Appended { lane, first_nonce, messages: Stream::of(messages) });
+            turn.messages.push(Appended { lane, first_nonce, messages: Stream::of(messages).into() });
         };
         append(0, vec![vec![byte; 300], Vec::new(), vec![byte; 41]]);
         append(2, vec![vec![byte; 90]]);

@@ -133,7 +133,7 @@ fn next_turn(id: u64, lanes: &mut [Traffic]) -> Turn {
     let mut turn = Turn { id, ..Turn::default() };
     for traffic in lanes {
         let count = usize::try_from(traffic.per_turn).expect("small");
-        let messages = Stream::of(vec![vec![id.to_le_bytes()[0]; MESSAGE_BYTES]; count]);
+        let messages = Stream::of(vec![vec![id.to_le_bytes()[0]; MESSAGE_BYTES]; count]).into();
         turn.messages.push(Appended { lane: traffic.lane.clone(), first_nonce: traffic.size, messages });
         traffic.size += traffic.per_turn;
         let Some(kept_max) = traffic.kept_bytes_max else { continue };

@@ -15,9 +15,9 @@ async fn connected(alpha: &mut Node, beta: &mut Node, address: String) -> (Link,
 
 /// One frame each way.
 async fn exchange(alpha: &mut Node, beta: &mut Node, (to_alpha, to_beta): &(Link, Link), content: &[u8]) {
-    to_beta.send(Direction::Inbound, frame(content));
+    to_beta.send(Direction::Inbound, frames(content));
     assert_eq!(beta.frame().await, (shard("alpha"), Direction::Outbound, content.to_vec()));
-    to_alpha.send(Direction::Inbound, frame(content));
+    to_alpha.send(Direction::Inbound, frames(content));
     assert_eq!(alpha.frame().await, (shard("beta"), Direction::Outbound, content.to_vec()));
 }
 
