@@ -1,6 +1,6 @@
 //! The outbound lane: takes messages, sends what is attested, prunes what is acknowledged.
 
-use super::config::{BATCH_BYTES, BUSY_RETRY_MS};
+use super::config::{BATCH_BYTES, BUSY_RETRY_MS, STAGED_SLACK_BYTES};
 use super::io::{Direction, EnqueueError, Output};
 use super::journal::Journal;
 use super::records::{OutboundRecord, outbound_key};
@@ -47,6 +47,8 @@ struct Session {
     marked: u64,
     /// Ends of what was sent and is not yet known to be durable at the destination, with bytes.
     in_flight: VecDeque<(u64, usize)>,
+    /// Ends of what was sent and is not yet released, with bytes.
+    unreleased: VecDeque<(u64, usize)>,
     unsent: Unsent,
     /// Height of the newest checkpoint whose head was released on this stream.
     released_height: Option<u64>,
@@ -55,6 +57,14 @@ struct Session {
 impl Session {
     fn in_flight_bytes(&self) -> usize {
         self.in_flight.iter().map(|(_, bytes)| bytes).sum()
+    }
+
+    /// Whether to release what was sent, now that so much is attested: as soon as all of it was sent,
+    /// and before that for every half of a flight, because each release takes a proof. Were it more, a
+    /// destination whose staging limit is reached would wait for a release, and this node for room.
+    fn is_release_due(&self, attested: u64, flight_bytes_max: usize) -> bool {
+        let unreleased_bytes: usize = self.unreleased.iter().map(|(_, bytes)| bytes).sum();
+        self.sent >= attested || unreleased_bytes >= flight_bytes_max / 2
     }
 }
 
@@ -191,7 +201,9 @@ impl Outbound {
         self.delivered = size;
         let (released, marked, released_height) = (size, size, None);
         let (in_flight, unsent) = (VecDeque::new(), Unsent::default());
-        self.session = Some(Session { sent, released, marked, in_flight, unsent, released_height });
+        // However much is staged there: it is released before anything else is sent.
+        let unreleased = VecDeque::from_iter((sent > size).then_some((sent, STAGED_SLACK_BYTES)));
+        self.session = Some(Session { sent, released, marked, in_flight, unreleased, unsent, released_height });
         self.emit(&SenderFrame::Begin { size: sent }, journal);
         Ok(())
     }
@@ -270,7 +282,7 @@ impl Outbound {
             return self.tell_head(store, journal);
         }
         loop {
-            self.mark_or_release(store, journal)?;
+            self.mark_or_release(flight_bytes_max, store, journal)?;
             let Some(session) = &mut self.session else { break };
             let (sent, record) = (session.sent, &self.record);
             // A batch ends where the destination will compare roots.
@@ -294,6 +306,7 @@ impl Outbound {
         let Some(session) = &mut self.session else { return };
         session.sent += count;
         session.in_flight.push_back((session.sent, batch.as_ref().len()));
+        session.unreleased.push_back((session.sent, batch.as_ref().len()));
         for data in batch.chunks(DATA_BYTES_MAX) {
             let (peer, frame) = (self.record.lane.destination.clone(), encode_data(data));
             journal.emit(Output::Frame { peer, lane: Direction::Outbound, frame });
@@ -301,7 +314,12 @@ impl Outbound {
     }
 
     /// Releases what was sent up to an attested size, and marks what was sent up to the sealed one.
-    fn mark_or_release<S: Store>(&mut self, store: &S, journal: &mut Journal) -> Result<(), StoreError> {
+    fn mark_or_release<S: Store>(
+        &mut self,
+        flight_bytes_max: usize,
+        store: &S,
+        journal: &mut Journal,
+    ) -> Result<(), StoreError> {
         let (attested, sealed) = (self.record.attested, self.record.sealed);
         let Some(session) = &mut self.session else { return Ok(()) };
         let is_marked = session.sent != sealed || sealed <= session.marked.max(attested);
@@ -309,8 +327,9 @@ impl Outbound {
             session.marked = sealed;
         }
         let releasable = session.sent.min(attested);
-        if releasable > session.released {
+        if releasable > session.released && session.is_release_due(attested, flight_bytes_max) {
             session.released = releasable;
+            session.unreleased.retain(|(end, _)| *end > releasable);
             // A signature that brings messages needn't be durable here before they are released by
             // it: the sealed checkpoint is, with all that it covers, and after a crash its signature
             // is asked for again. Until it is there, the destination holds more than is attested
