@@ -68,6 +68,8 @@ pub enum Tag {
     Rotate,
     /// The members' agreement to a new key epoch.
     Rekey,
+    /// The members' agreement to the end of a freeze.
+    Lift,
     /// The salt of a message.
     MessageSalt,
     /// The salt of a head in one checkpoint.
@@ -86,6 +88,7 @@ impl Tag {
             Tag::Endorse => b"private-shard-bridge v1 endorse:",
             Tag::Rotate => b"private-shard-bridge v1 rotate:",
             Tag::Rekey => b"private-shard-bridge v1 rekey:",
+            Tag::Lift => b"private-shard-bridge v1 lift:",
             Tag::MessageSalt => b"private-shard-bridge v1 message salt:",
             Tag::HeadSalt => b"private-shard-bridge v1 head salt:",
             Tag::EmptySide => b"private-shard-bridge v1 empty side:",

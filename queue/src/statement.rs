@@ -42,6 +42,13 @@ pub enum Statement {
         /// The curve of its key.
         curve: Curve,
     },
+    /// We know of the evidence up to this height of our shard: the freeze shall end.
+    Lift {
+        /// The other shard of the frozen lane; `None` if the shard itself is frozen.
+        peer: Option<ShardId>,
+        /// The highest height of our shard that the freeze's evidence shows.
+        height: u64,
+    },
 }
 
 impl Statement {
@@ -51,6 +58,7 @@ impl Statement {
             Statement::Endorse { checkpoint } => (Tag::Endorse, codec::encode(checkpoint)),
             Statement::Rotate { members, threshold } => (Tag::Rotate, codec::encode(&(members, threshold))),
             Statement::Rekey { key_epoch, curve } => (Tag::Rekey, codec::encode(&(key_epoch, curve))),
+            Statement::Lift { peer, height } => (Tag::Lift, codec::encode(&(peer, height))),
         };
         [tag.as_bytes(), &codec::encode(scope), &content].concat()
     }

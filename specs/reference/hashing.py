@@ -12,6 +12,7 @@ TAG = {
         "endorse",
         "rotate",
         "rekey",
+        "lift",
         "message salt",
         "head salt",
         "empty side",

@@ -168,6 +168,9 @@ def statement(value: dict) -> tuple[str, bytes]:
             return "rotate", members + u16(content["threshold"])
         case {"rekey": content}:
             return "rekey", u32(content["key_epoch"]) + u8(CURVES[content["curve"]])
+        case {"lift": content}:
+            peer = content["peer"]
+            return "lift", option(None if peer is None else text(peer)) + u64(content["height"])
     raise ValueError(f"unknown statement {value}")
 
 

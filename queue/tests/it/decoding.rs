@@ -14,13 +14,14 @@ use queue::limits::{ATTESTATION_BYTES_MAX, FRAME_BYTES_MAX, HEAD_PATH_LEN_MAX, L
 use queue::log::CompactRange;
 use queue::message::{Message, decide};
 
-const TAGS: [Tag; 9] = [
+const TAGS: [Tag; 10] = [
     Tag::Attestation,
     Tag::Instance,
     Tag::Peer,
     Tag::Endorse,
     Tag::Rotate,
     Tag::Rekey,
+    Tag::Lift,
     Tag::MessageSalt,
     Tag::HeadSalt,
     Tag::EmptySide,

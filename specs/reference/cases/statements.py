@@ -22,6 +22,8 @@ def vectors() -> dict:
         {"rotate": {"members": members, "threshold": 2}},
         {"rekey": {"key_epoch": 4, "curve": "secp256k1"}},
         {"rekey": {"key_epoch": 5, "curve": "ed25519"}},
+        {"lift": {"peer": None, "height": 21}},
+        {"lift": {"peer": "beta", "height": 22}},
     ]
     good = ed25519.sign(SEED, signed_bytes(SCOPE, endorse))
     content = signed_bytes(SCOPE, endorse)[len(TAG["endorse"]) :]
@@ -40,6 +42,7 @@ def vectors() -> dict:
         ("made by an earlier set of members", elsewhere(members_version=2)),
         ("made by a later set of members", elsewhere(members_version=4)),
         ("made under the tag rotate", ed25519.sign(SEED, TAG["rotate"] + content)),
+        ("made under the tag lift", ed25519.sign(SEED, TAG["lift"] + content)),
         ("made under the tag attestation", ed25519.sign(SEED, TAG["attestation"] + content)),
         ("made without a tag", ed25519.sign(SEED, content)),
     ]
