@@ -5,6 +5,7 @@ mod admin;
 mod ask;
 mod attest;
 mod epochs;
+mod lanes;
 mod members;
 mod shards;
 mod signer_keys;
@@ -18,12 +19,21 @@ use crate::{rules, storage};
 use near_sdk::{AccountId, Gas, NearToken, Promise, env};
 use queue::contract::Event;
 use queue::ids::ShardId;
+use serde::de::DeserializeOwned;
 
 /// Gas for a callback that stores a key or a number.
 const ON_KEY_GAS: Gas = Gas::from_tgas(6);
 
 fn emit(event: &Event) {
     env::log_str(&events::log_line(event));
+}
+
+/// The call's arguments, in JSON. What near-sdk makes of parameters is a type for each method, of some
+/// 2 kB of Wasm: methods that take the same share this.
+fn args<T: DeserializeOwned>() -> T {
+    let input = env::input().unwrap_or_default();
+    serde_json::from_slice(&input)
+        .unwrap_or_else(|error| env::panic_str(&format!("the arguments do not parse: {error}")))
 }
 
 fn registered(shard: &ShardId) -> Result<ShardRecord, Refusal> {

@@ -3,12 +3,14 @@
 mod admin;
 mod attest;
 mod endorsements;
+mod lanes;
 mod members;
 mod shards;
 
 pub use admin::AdminRefusal;
 pub use attest::CheckpointRefusal;
 pub use endorsements::EndorsementRefusal;
+pub use lanes::LaneRefusal;
 pub use members::MembersRefusal;
 pub use shards::ShardRefusal;
 
@@ -59,6 +61,9 @@ pub enum Refusal {
     /// The shard's registration doesn't change.
     #[error(transparent)]
     Shard(#[from] ShardRefusal),
+    /// The lane doesn't change.
+    #[error(transparent)]
+    Lane(#[from] LaneRefusal),
     /// The members' endorsements don't count.
     #[error(transparent)]
     Endorsement(#[from] EndorsementRefusal),

@@ -10,6 +10,7 @@
 
 pub mod errors;
 pub mod events;
+pub mod lanes;
 pub mod pending;
 pub mod registry;
 pub mod rules;

@@ -3,6 +3,7 @@
 
 mod attest;
 mod endorsements;
+pub mod lanes;
 mod members;
 mod shards;
 
@@ -10,8 +11,8 @@ pub use attest::{AttestRequest, Verdict, judge_answer, judge_checkpoint, shard_d
 pub use endorsements::judge_endorsements;
 pub use members::{judge_apart, judge_members, judge_transport};
 pub use shards::{
-    RESERVATION_NS, ROTATION_DELAY_NS, judge_lapse, judge_new_epoch, judge_owner, judge_reservation, judge_retirement,
-    judge_rotation_time, judge_withdrawal, owner_delay_ns,
+    RESERVATION_NS, ROTATION_DELAY_NS, judge_caller, judge_lapse, judge_new_epoch, judge_owner, judge_reservation,
+    judge_retirement, judge_rotation_time, judge_withdrawal, owner_delay_ns,
 };
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! Reading and writing the records of shards. Those of the release before are read where no newer
 //! one stands.
 
+use crate::lanes::{Ends, LaneRecord};
 use crate::pending::{Tip, TipV1};
 use crate::registry::{Epoch, Rotation, ShardRecord, ShardRecordV1, Transport};
 use crate::storage_keys::StorageKey;
@@ -105,9 +106,61 @@ pub fn list_shard(index: u64, shard: &ShardId) {
     write(&StorageKey::ShardAt(index), shard);
 }
 
+/// Reads the lane between two shards.
+pub fn read_lane(ends: &Ends<'_>) -> Option<LaneRecord> {
+    let (first, second) = ends.sorted();
+    read(&StorageKey::Lane(first, second))
+}
+
+/// Writes the lane between two shards, or removes it.
+pub fn write_lane(ends: &Ends<'_>, record: Option<&LaneRecord>) {
+    let (first, second) = ends.sorted();
+    let key = StorageKey::Lane(first, second);
+    match record {
+        Some(record) => write(&key, record),
+        None => remove(&key),
+    }
+}
+
+/// How many open lanes and proposals a shard lists.
+pub fn lane_count(shard: &ShardId) -> u32 {
+    read(&StorageKey::LaneCount(shard)).unwrap_or(0)
+}
+
+/// The other shard of a shard's n-th lane, from 0.
+pub fn lane_at(shard: &ShardId, index: u32) -> Option<ShardId> {
+    read(&StorageKey::LaneAt(shard, index))
+}
+
+/// Adds a lane at the end of a shard's list, which has `count`.
+pub fn list_lane(shard: &ShardId, peer: &ShardId, count: u32) {
+    write(&StorageKey::LaneAt(shard, count), peer);
+    write(&StorageKey::LaneCount(shard), &(count + 1));
+}
+
+/// Takes an entry off a shard's list. The last entry takes its place: whose it is, unless it is the
+/// same.
+pub fn unlist_lane(shard: &ShardId, index: u32) -> Option<ShardId> {
+    let last = lane_count(shard).checked_sub(1).expect("a listed lane is counted");
+    let moved = lane_at(shard, last).filter(|_| last != index);
+    if let Some(moved) = &moved {
+        write(&StorageKey::LaneAt(shard, index), moved);
+    }
+    remove(&StorageKey::LaneAt(shard, last));
+    match last {
+        0 => remove(&StorageKey::LaneCount(shard)),
+        _ => write(&StorageKey::LaneCount(shard), &last),
+    }
+    moved
+}
+
 fn read<T: BorshDeserialize>(key: &StorageKey<'_>) -> Option<T> {
     let bytes = env::storage_read(&key.to_bytes())?;
     Some(borsh::from_slice(&bytes).expect("the contract reads what it wrote"))
+}
+
+fn remove(key: &StorageKey<'_>) {
+    env::storage_remove(&key.to_bytes());
 }
 
 fn write<T: BorshSerialize>(key: &StorageKey<'_>, record: &T) {

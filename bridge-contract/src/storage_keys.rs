@@ -26,6 +26,12 @@ pub enum StorageKey<'a> {
     Epoch(&'a ShardId, u32) = 6,
     /// [`crate::registry::Rotation`].
     Rotation(&'a ShardId) = 7,
+    /// [`crate::lanes::LaneRecord`] of two shards, in the order of their names.
+    Lane(&'a ShardId, &'a ShardId) = 8,
+    /// The other shard of a shard's n-th open lane or proposal, from 0.
+    LaneAt(&'a ShardId, u32) = 9,
+    /// How many open lanes and proposals a shard lists.
+    LaneCount(&'a ShardId) = 12,
 }
 
 impl StorageKey<'_> {

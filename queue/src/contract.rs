@@ -20,7 +20,8 @@ pub use events::{
     RotationProposed, ShardActivated, ShardReserved,
 };
 pub use lanes::{
-    LaneArgs, LaneDirection, LaneProposal, LaneStatus, LaneStops, LaneTerms, LaneView, LanesArgs, Permissions,
+    LANES_PER_PAGE_MAX, LaneArgs, LaneDirection, LaneProposal, LaneStatus, LaneStopArgs, LaneStops, LaneStopsChanged,
+    LaneTerms, LaneView, LanesArgs, Permissions,
 };
 pub use rounds::{RoundArgs, RoundPosition, RoundsView};
 pub use shards::{
@@ -81,8 +82,7 @@ pub mod method {
     pub const ACCEPT_LANE: &str = "accept_lane";
     /// Takes an offer back; the owner who made it: [`super::LaneArgs`].
     pub const WITHDRAW_PROPOSAL: &str = "withdraw_proposal";
-    /// Stops requests on a lane; a shard's owner: [`super::LaneDirection`] beside
-    /// [`super::LaneArgs`].
+    /// Stops requests on a lane; a shard's owner: [`super::LaneStopArgs`].
     pub const STOP_LANE: &str = "stop_lane";
     /// Lets requests flow again; a shard's owner: as [`STOP_LANE`].
     pub const RESUME_LANE: &str = "resume_lane";

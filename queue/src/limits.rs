@@ -51,6 +51,14 @@ pub const LANES_PER_SHARD_MAX: u32 = 1_024;
 /// Longest list of permissions of a lane in plain text, in bytes; a longer one is kept as its hash.
 pub const LANE_PERMISSIONS_BYTES_MAX: usize = 1_024;
 
+/// Least limit on messages and on results that a lane's terms may set, in bytes: a failure with the
+/// longest reason, or a tombstone, between accounts with the longest names, and room to grow.
+pub const LANE_BYTES_MIN: usize = 2 * 1024;
+
+/// Largest call window that a lane's terms may set: as many results of the least limit are 128 MiB, which
+/// a node has room for.
+pub const CALL_WINDOW_MAX: u32 = 64 * 1024;
+
 /// How far a checkpoint's time may lie ahead of NEAR's block time, in nanoseconds.
 pub const CHECKPOINT_AHEAD_NS_MAX: u64 = 60_000_000_000;
 

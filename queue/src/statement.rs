@@ -42,12 +42,12 @@ pub enum Statement {
         /// The curve of its key.
         curve: Curve,
     },
-    /// We know of the evidence up to this height of our shard: the freeze shall end.
+    /// We know of the evidence: the freeze shall end.
     Lift {
         /// The other shard of the frozen lane; `None` if the shard itself is frozen.
         peer: Option<ShardId>,
-        /// The highest height of our shard that the freeze's evidence shows.
-        height: u64,
+        /// Evidence about our heights below this one is settled.
+        evidence_floor: u64,
     },
 }
 
@@ -58,7 +58,7 @@ impl Statement {
             Statement::Endorse { checkpoint } => (Tag::Endorse, codec::encode(checkpoint)),
             Statement::Rotate { members, threshold } => (Tag::Rotate, codec::encode(&(members, threshold))),
             Statement::Rekey { key_epoch, curve } => (Tag::Rekey, codec::encode(&(key_epoch, curve))),
-            Statement::Lift { peer, height } => (Tag::Lift, codec::encode(&(peer, height))),
+            Statement::Lift { peer, evidence_floor } => (Tag::Lift, codec::encode(&(peer, evidence_floor))),
         };
         [tag.as_bytes(), &codec::encode(scope), &content].concat()
     }

@@ -170,7 +170,7 @@ def statement(value: dict) -> tuple[str, bytes]:
             return "rekey", u32(content["key_epoch"]) + u8(CURVES[content["curve"]])
         case {"lift": content}:
             peer = content["peer"]
-            return "lift", option(None if peer is None else text(peer)) + u64(content["height"])
+            return "lift", option(None if peer is None else text(peer)) + u64(content["evidence_floor"])
     raise ValueError(f"unknown statement {value}")
 
 

@@ -61,11 +61,20 @@ pub fn judge_reservation(
 /// # Errors
 /// Somebody else owns it, or nothing about it changes any more.
 pub fn judge_owner(shard: &ShardId, record: &ShardRecord, caller: AccountId) -> Result<(), Refusal> {
-    if caller != record.owner {
-        return Err(Refusal::NotOwner { caller, shard: shard.clone(), owner: record.owner.clone() });
-    }
+    judge_caller(shard, record, caller)?;
     if record.retired {
         return Err(ShardRefusal::Retired(shard.clone()).into());
+    }
+    Ok(())
+}
+
+/// Whether `caller` owns a shard, retired or not.
+///
+/// # Errors
+/// Somebody else owns it.
+pub fn judge_caller(shard: &ShardId, record: &ShardRecord, caller: AccountId) -> Result<(), Refusal> {
+    if caller != record.owner {
+        return Err(Refusal::NotOwner { caller, shard: shard.clone(), owner: record.owner.clone() });
     }
     Ok(())
 }

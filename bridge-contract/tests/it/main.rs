@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "tests stop at the first surprise, and print gas")]
 
 mod attest;
+mod lanes;
 mod registration;
 mod roles;
 mod shards;

@@ -27,6 +27,7 @@ pub const BRIDGE: &str = "bridge";
 pub const OTHER_BRIDGE: &str = "bridge-b";
 pub const SIGNER: &str = "v1.signer";
 pub const OWNER: &str = "owner";
+pub const BETA_OWNER: &str = "beta-owner";
 pub const ADMIN: &str = "admin";
 pub const MALLORY: &str = "mallory";
 pub const NEAR: u128 = 10u128.pow(24);
@@ -101,7 +102,7 @@ impl World {
             protocol_version: PROTOCOL_VERSION,
             time_ns: START_NS,
             seed: [42; 32],
-            accounts: [BRIDGE, OTHER_BRIDGE, OWNER, ADMIN, MALLORY].map(genesis_account).into(),
+            accounts: [BRIDGE, OTHER_BRIDGE, OWNER, BETA_OWNER, ADMIN, MALLORY].map(genesis_account).into(),
             signer: Some(SignerGenesis { account_id: account(SIGNER), delay_ns: 3_000_000_000 }),
             block_interval_ns: DEFAULT_BLOCK_INTERVAL_NS,
         })
@@ -132,6 +133,14 @@ impl World {
         let mut world = Self::initialised();
         world.json(OWNER, BRIDGE, method::RESERVE, &ReserveArgs { curve, ..reservation("alpha") }, NEAR).success();
         world.activate("alpha").success();
+        world
+    }
+
+    /// One bridge with the active shards `alpha` and `beta`, of two owners.
+    pub fn with_alpha_and_beta() -> Self {
+        let mut world = Self::with_alpha();
+        world.json(BETA_OWNER, BRIDGE, method::RESERVE, &reservation("beta"), NEAR).success();
+        world.activate("beta").success();
         world
     }
 

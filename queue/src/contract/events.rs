@@ -1,6 +1,7 @@
 //! The contract's events, by NEP-297.
 
 use super::admin::RegistrationSet;
+use super::lanes::{LaneArgs, LaneStopsChanged};
 use super::shards::ShardArgs;
 use crate::attestation::ChainSignature;
 use crate::codec;
@@ -41,6 +42,14 @@ pub enum Event {
     ShardResumed([ShardArgs; 1]),
     /// A shard will never attest again.
     ShardRetired([ShardArgs; 1]),
+    /// A shard offers terms to another.
+    LaneProposed([LaneArgs; 1]),
+    /// A shard has agreed to what its peer offered: the lane is open, by these terms.
+    LaneAgreed([LaneArgs; 1]),
+    /// A shard has taken its offer back.
+    LaneProposalWithdrawn([LaneArgs; 1]),
+    /// A shard has stopped requests, or lets them flow again.
+    LaneStopsChanged([LaneStopsChanged; 1]),
     /// A checkpoint has its signature.
     Attested([Attested; 1]),
     /// A recorded checkpoint has no signature yet; `attest` may be called again.

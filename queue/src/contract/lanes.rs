@@ -1,11 +1,14 @@
 //! Lanes: what two shards agreed upon. The contract never sees a message: nodes hold to what they
-//! read here at `final`.
+//! read here at `final`. Specified in `specs/contract-lanes.md`.
 
 use crate::codec;
 use crate::digest::Hash;
 use crate::ids::ShardId;
 use borsh::{BorshDeserialize, BorshSerialize};
 use serde::{Deserialize, Serialize};
+
+/// Most lanes in one answer of `lanes`.
+pub const LANES_PER_PAGE_MAX: u32 = 100;
 
 /// Arguments that name a lane, and who speaks.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -23,7 +26,7 @@ pub struct LanesArgs {
     pub shard: ShardId,
     /// How many to skip.
     pub from_index: u32,
-    /// How many to list.
+    /// How many to list, at most [`LANES_PER_PAGE_MAX`].
     pub limit: u32,
 }
 
@@ -38,14 +41,27 @@ pub struct LaneProposal {
     pub terms: LaneTerms,
 }
 
+/// Arguments of `stop_lane` and `resume_lane`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LaneStopArgs {
+    /// The caller's shard.
+    pub shard: ShardId,
+    /// The shard at the other end.
+    pub peer: ShardId,
+    /// Which requests.
+    pub direction: LaneDirection,
+}
+
 /// What holds in both directions of a lane, until both shards agree to change it.
 #[derive(Debug, Clone, PartialEq, Eq, BorshSerialize, BorshDeserialize, Serialize, Deserialize)]
 pub struct LaneTerms {
-    /// Largest message, in bytes, at most [`crate::limits::MESSAGE_BYTES_MAX`].
+    /// Largest message, in bytes: [`crate::limits::LANE_BYTES_MIN`] to
+    /// [`crate::limits::MESSAGE_BYTES_MAX`].
     pub message_bytes_max: u32,
-    /// Largest result, in bytes; no more than the largest message.
+    /// Largest result, in bytes: [`crate::limits::LANE_BYTES_MIN`] to the largest message.
     pub result_bytes_max: u32,
-    /// Most calls in one direction that aren't settled.
+    /// Most calls in one direction that aren't settled, at most
+    /// [`crate::limits::CALL_WINDOW_MAX`]; 0 for none.
     pub call_window: u32,
     /// Most gas of one call, in gas units.
     #[serde(with = "codec::u64_string")]
@@ -80,7 +96,18 @@ pub enum LaneDirection {
     Both,
 }
 
-/// Which requests one side has stopped. Results always flow.
+/// Data of [`super::Event::LaneStopsChanged`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LaneStopsChanged {
+    /// The shard whose side changed.
+    pub shard: ShardId,
+    /// The other end.
+    pub peer: ShardId,
+    /// What the shard has stopped from then on.
+    pub stops: LaneStops,
+}
+
+/// Which requests one side has stopped, as seen from its shard. Results always flow.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, BorshSerialize, BorshDeserialize, Serialize, Deserialize)]
 pub struct LaneStops {
     /// Those that come in.
@@ -120,4 +147,20 @@ pub struct LaneView {
     pub stops: LaneStops,
     /// What the peer stopped, as the peer sees it.
     pub peer_stops: LaneStops,
+    /// The highest height of the shard in the evidence for which the lane is frozen.
+    pub frozen_height: Option<u64>,
+    /// The highest height of the peer in the evidence for which the lane is frozen.
+    pub peer_frozen_height: Option<u64>,
+}
+
+impl LaneView {
+    /// Whether requests may go from the shard to the peer. Results go in any case.
+    pub fn may_send(&self) -> bool {
+        self.status == LaneStatus::Open && !self.stops.outbound && !self.peer_stops.inbound
+    }
+
+    /// Whether requests may come from the peer to the shard. Results come in any case.
+    pub fn may_receive(&self) -> bool {
+        self.status == LaneStatus::Open && !self.stops.inbound && !self.peer_stops.outbound
+    }
 }

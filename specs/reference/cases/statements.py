@@ -22,8 +22,8 @@ def vectors() -> dict:
         {"rotate": {"members": members, "threshold": 2}},
         {"rekey": {"key_epoch": 4, "curve": "secp256k1"}},
         {"rekey": {"key_epoch": 5, "curve": "ed25519"}},
-        {"lift": {"peer": None, "height": 21}},
-        {"lift": {"peer": "beta", "height": 22}},
+        {"lift": {"peer": None, "evidence_floor": 21}},
+        {"lift": {"peer": "beta", "evidence_floor": 22}},
     ]
     good = ed25519.sign(SEED, signed_bytes(SCOPE, endorse))
     content = signed_bytes(SCOPE, endorse)[len(TAG["endorse"]) :]

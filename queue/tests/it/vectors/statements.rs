@@ -39,7 +39,7 @@ enum StatementJson {
     Endorse { checkpoint: Hash },
     Rotate { members: Vec<Hash>, threshold: u16 },
     Rekey { key_epoch: u32, curve: Curve },
-    Lift { peer: Option<ShardId>, height: u64 },
+    Lift { peer: Option<ShardId>, evidence_floor: u64 },
 }
 
 impl From<StatementJson> for Statement {
@@ -50,7 +50,7 @@ impl From<StatementJson> for Statement {
                 Statement::Rotate { members: members.into_iter().map(|key| key.0).collect(), threshold }
             }
             StatementJson::Rekey { key_epoch, curve } => Statement::Rekey { key_epoch, curve },
-            StatementJson::Lift { peer, height } => Statement::Lift { peer, height },
+            StatementJson::Lift { peer, evidence_floor } => Statement::Lift { peer, evidence_floor },
         }
     }
 }
