@@ -7,6 +7,7 @@ mod attest;
 mod epochs;
 mod lanes;
 mod members;
+mod rounds;
 mod shards;
 mod signer_keys;
 mod views;

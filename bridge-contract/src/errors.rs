@@ -5,6 +5,7 @@ mod attest;
 mod endorsements;
 mod lanes;
 mod members;
+mod rounds;
 mod shards;
 
 pub use admin::AdminRefusal;
@@ -12,6 +13,7 @@ pub use attest::CheckpointRefusal;
 pub use endorsements::EndorsementRefusal;
 pub use lanes::LaneRefusal;
 pub use members::MembersRefusal;
+pub use rounds::RoundRefusal;
 pub use shards::ShardRefusal;
 
 use queue::ids::{AccountId, ShardId};
@@ -70,6 +72,9 @@ pub enum Refusal {
     /// The checkpoint isn't recorded.
     #[error(transparent)]
     Checkpoint(#[from] CheckpointRefusal),
+    /// The round takes no checkpoint, isn't closed, or proves nothing.
+    #[error(transparent)]
+    Round(#[from] RoundRefusal),
 }
 
 #[cfg(target_family = "wasm")]

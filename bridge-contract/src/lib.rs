@@ -13,6 +13,7 @@ pub mod events;
 pub mod lanes;
 pub mod pending;
 pub mod registry;
+pub mod rounds;
 pub mod rules;
 pub mod signer;
 pub mod storage_keys;

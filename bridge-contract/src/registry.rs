@@ -8,10 +8,11 @@ use queue::trust::{Curve, PublicKey};
 /// Storage that a shard can come to take, in bytes: its records with every list at its limit, keys
 /// included, but for ended key epochs. The price of a name covers it; a test below holds the
 /// records to it.
-pub const SHARD_STORAGE_BYTES_MAX: u128 = 8 * 1024;
+pub const SHARD_STORAGE_BYTES_MAX: u128 = 11 * 1024;
 
-/// What of it stays of a retired shard, in bytes: its record, its tip and its place in the list.
-pub const RETIRED_STORAGE_BYTES_MAX: u128 = 4 * 1024;
+/// What of it stays of a retired shard, in bytes: its record, its tip, its place in the list and
+/// its nodes in rounds.
+pub const RETIRED_STORAGE_BYTES_MAX: u128 = 6 * 1024;
 
 /// Storage of an ended key epoch, in bytes. It stays for ever.
 pub const EPOCH_STORAGE_BYTES_MAX: u128 = 256;
@@ -192,7 +193,10 @@ mod tests {
     use queue::checkpoint::CHECKPOINT_BYTES_MAX;
     use queue::codec;
     use queue::contract::RoundPosition;
-    use queue::limits::{ADDRESS_BYTES_MAX, ADDRESSES_MAX, MEMBERS_MAX, SHARD_ID_BYTES_MAX, TRANSPORT_KEYS_MAX};
+    use queue::digest::Hash;
+    use queue::limits::{
+        ADDRESS_BYTES_MAX, ADDRESSES_MAX, MEMBERS_MAX, ROUNDS_KEPT, SHARD_ID_BYTES_MAX, TRANSPORT_KEYS_MAX,
+    };
 
     /// NEAR counts this beside key and value of each record (`num_extra_bytes_record`).
     const RECORD_EXTRA_BYTES: usize = 40;
@@ -237,14 +241,19 @@ mod tests {
         };
         let signature = Some(ChainSignature::Secp256k1 { rs: [4; 64], recovery_id: 1 });
         let tip_bytes = CHECKPOINT_BYTES_MAX + Tip::BYTES_BESIDE_CHECKPOINT_MAX;
-        let round = Some(RoundPosition { round: u64::MAX, index: u64::MAX });
-        let beside = (signature, [0u8; 32], 0u32, Some(u64::MAX), round);
+        let round = Some(RoundPosition { curve: Curve::Secp256k1, round: u64::MAX, index: u64::MAX });
+        let beside = (signature, [0u8; 32], 0u32, Some(u64::MAX), round, [u64::MAX; 2]);
         assert_eq!(encoded_bytes(&beside), Tip::BYTES_BESIDE_CHECKPOINT_MAX);
         let rotation = Rotation { members: vec![[5; 32]; MEMBERS_MAX], threshold: u16::MAX, ready_at_ns: u64::MAX };
 
+        // In each kept round of each curve a leaf and, as in any binary tree, at most one node above it.
+        let node = StorageKey::RoundNode(Curve::Ed25519, u8::MAX, u8::MAX, u64::MAX);
+        let kept = usize::try_from(2 * ROUNDS_KEPT).expect("a small number");
+        let rounds = kept * 2 * stored_bytes(&node, encoded_bytes(&Hash::ZERO));
         let remains = stored_bytes(&StorageKey::Shard(&shard), encoded_bytes(&record))
             + stored_bytes(&StorageKey::Tip(&shard), tip_bytes)
-            + stored_bytes(&StorageKey::ShardAt(u64::MAX), encoded_bytes(&shard));
+            + stored_bytes(&StorageKey::ShardAt(u64::MAX), encoded_bytes(&shard))
+            + rounds;
         assert!(remains as u128 <= RETIRED_STORAGE_BYTES_MAX, "{remains} bytes");
         let total = remains
             + stored_bytes(&StorageKey::Transport(&shard), encoded_bytes(&transport))

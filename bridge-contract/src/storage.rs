@@ -4,11 +4,15 @@
 use crate::lanes::{Ends, LaneRecord};
 use crate::pending::{Tip, TipV1};
 use crate::registry::{Epoch, Rotation, ShardRecord, ShardRecordV1, Transport};
+use crate::rounds::{self, Rounds, SignedRound};
 use crate::storage_keys::StorageKey;
 use borsh::{BorshDeserialize, BorshSerialize};
 use near_sdk::env;
 use queue::codec;
+use queue::digest::Hash;
 use queue::ids::ShardId;
+use queue::log::NodeId;
+use queue::trust::Curve;
 
 /// Reads a shard's record.
 pub fn read_shard(shard: &ShardId) -> Option<ShardRecord> {
@@ -88,7 +92,12 @@ pub fn write_ended_epoch(shard: &ShardId, key_epoch: u32, epoch: &Epoch) {
 
 /// Reads a shard's tip; `None` before its first checkpoint.
 pub fn read_tip(shard: &ShardId) -> Option<Tip> {
-    read(&StorageKey::Tip(shard)).or_else(|| read::<TipV1>(&StorageKey::TipV1(shard)).map(Tip::from))
+    let mut tip: Tip =
+        read(&StorageKey::Tip(shard)).or_else(|| read::<TipV1>(&StorageKey::TipV1(shard)).map(Tip::from))?;
+    if let (None, Some(position)) = (&tip.signature, tip.round) {
+        tip.is_in_signed_round = position.round < read_rounds(position.curve).first_unsigned();
+    }
+    Some(tip)
 }
 
 /// Writes a shard's tip.
@@ -152,6 +161,41 @@ pub fn unlist_lane(shard: &ShardId, index: u32) -> Option<ShardId> {
         _ => write(&StorageKey::LaneCount(shard), &last),
     }
     moved
+}
+
+/// Reads the rounds of a curve; as they begin if there are none.
+pub fn read_rounds(curve: Curve) -> Rounds {
+    read(&StorageKey::Rounds(curve)).unwrap_or_default()
+}
+
+/// Writes the rounds of a curve.
+pub fn write_rounds(curve: Curve, rounds: &Rounds) {
+    write(&StorageKey::Rounds(curve), rounds);
+}
+
+/// Reads a signed round; `None` once a later one took its slot.
+pub fn read_signed_round(curve: Curve, number: u64) -> Option<SignedRound> {
+    read(&StorageKey::Round(curve, rounds::slot(number))).filter(|round: &SignedRound| round.number == number)
+}
+
+/// Writes a signed round over the one that had its slot.
+pub fn write_signed_round(curve: Curve, round: &SignedRound) {
+    write(&StorageKey::Round(curve, rounds::slot(round.number)), round);
+}
+
+/// Reads a node of a round's tree that is kept and complete.
+pub fn read_round_node(curve: Curve, number: u64, node: NodeId) -> Hash {
+    read(&round_node(curve, number, node)).expect("the nodes of a round are written with its checkpoints")
+}
+
+/// Writes a node of a round's tree.
+pub fn write_round_node(curve: Curve, number: u64, node: NodeId, hash: &Hash) {
+    write(&round_node(curve, number, node), hash);
+}
+
+fn round_node(curve: Curve, number: u64, node: NodeId) -> StorageKey<'static> {
+    let level = u8::try_from(node.level).expect("a tree of fewer than 2^64 leaves");
+    StorageKey::RoundNode(curve, rounds::slot(number), level, node.index)
 }
 
 fn read<T: BorshDeserialize>(key: &StorageKey<'_>) -> Option<T> {

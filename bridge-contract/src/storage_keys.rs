@@ -4,6 +4,7 @@
 use borsh::BorshSerialize;
 use queue::codec;
 use queue::ids::ShardId;
+use queue::trust::Curve;
 
 /// Borsh of this is the storage key of a record.
 #[derive(BorshSerialize)]
@@ -30,8 +31,14 @@ pub enum StorageKey<'a> {
     Lane(&'a ShardId, &'a ShardId) = 8,
     /// The other shard of a shard's n-th open lane or proposal, from 0.
     LaneAt(&'a ShardId, u32) = 9,
+    /// [`crate::rounds::SignedRound`], by slot.
+    Round(Curve, u8) = 10,
+    /// Hash of a node of a round's tree, by slot, level and index within the level.
+    RoundNode(Curve, u8, u8, u64) = 11,
     /// How many open lanes and proposals a shard lists.
     LaneCount(&'a ShardId) = 12,
+    /// [`crate::rounds::Rounds`].
+    Rounds(Curve) = 13,
 }
 
 impl StorageKey<'_> {

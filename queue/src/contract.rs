@@ -23,7 +23,7 @@ pub use lanes::{
     LANES_PER_PAGE_MAX, LaneArgs, LaneDirection, LaneProposal, LaneStatus, LaneStopArgs, LaneStops, LaneStopsChanged,
     LaneTerms, LaneView, LanesArgs, Permissions,
 };
-pub use rounds::{RoundArgs, RoundPosition, RoundsView};
+pub use rounds::{RoundArgs, RoundFailed, RoundPosition, RoundSigned, RoundsView, SubmitResult};
 pub use shards::{
     AmountYocto, EpochArgs, EpochView, InitArgs, ProposeRotationArgs, RekeyArgs, ReserveArgs, RotateArgs, RotationView,
     SHARDS_PER_PAGE_MAX, SetTransportArgs, ShardArgs, ShardStatus, ShardView, ShardsArgs, WithdrawArgs,
@@ -72,9 +72,10 @@ pub mod method {
     /// [`super::AttestResult`].
     pub const ATTEST: &str = "attest";
     /// Puts a checkpoint into the open round; anyone, repeatable: borsh [`super::AttestArgs`],
-    /// result [`super::RoundPosition`].
+    /// result [`super::SubmitResult`].
     pub const SUBMIT: &str = "submit";
-    /// Has the open round signed; anyone, repeatable: [`super::RoundArgs`].
+    /// Has the oldest round without a signature signed; anyone, repeatable: [`super::RoundArgs`],
+    /// result [`super::AttestResult`].
     pub const CLOSE: &str = "close";
     /// Offers a lane, or other terms for an open one; a shard's owner: [`super::LaneProposal`].
     pub const PROPOSE_LANE: &str = "propose_lane";
@@ -110,7 +111,8 @@ pub mod method {
     pub const EPOCH: &str = "epoch";
     /// View: [`super::ShardArgs`] → `null` or [`super::TipView`].
     pub const TIP: &str = "tip";
-    /// View: [`super::ShardArgs`] → `null` or the [`crate::attestation::Attestation`] of the tip.
+    /// View: [`super::ShardArgs`] → the [`crate::attestation::Attestation`] of the tip by its
+    /// round, or `null` while that has no signature.
     pub const ROUND_PROOF: &str = "round_proof";
     /// View: [`super::RoundArgs`] → [`super::RoundsView`].
     pub const ROUNDS: &str = "rounds";

@@ -59,6 +59,18 @@ pub const LANE_BYTES_MIN: usize = 2 * 1024;
 /// a node has room for.
 pub const CALL_WINDOW_MAX: u32 = 64 * 1024;
 
+/// Rounds of a curve that can be proved, the open one included. A node that is late by a few
+/// signatures still finds its proof; whoever is later has the checkpoint attested by itself.
+pub const ROUNDS_KEPT: u64 = 8;
+
+/// Least time between two requests to the signer for rounds of one curve, in nanoseconds: a
+/// signature takes about as long, and more would cost the signer without being faster for anybody.
+pub const CLOSE_INTERVAL_NS: u64 = 5_000_000_000;
+
+/// How long the contract waits for the answer to a request for a round before it takes it for lost,
+/// in nanoseconds. The signer gives up after 200 blocks, some two minutes.
+pub const ROUND_ANSWER_NS_MAX: u64 = 600_000_000_000;
+
 /// How far a checkpoint's time may lie ahead of NEAR's block time, in nanoseconds.
 pub const CHECKPOINT_AHEAD_NS_MAX: u64 = 60_000_000_000;
 
@@ -76,5 +88,6 @@ pub const UPGRADE_DELAY_NS: u64 = 7 * 24 * 60 * 60 * 1_000_000_000;
 
 const _: () = assert!(UPGRADE_DELAY_NS > 0);
 const _: () = assert!(CLOCK_AHEAD_NS_MAX < CHECKPOINT_AHEAD_NS_MAX);
+const _: () = assert!(CLOSE_INTERVAL_NS < ROUND_ANSWER_NS_MAX);
 const _: () = assert!(FRAME_BYTES_MAX > HEAD_PATH_LEN_MAX * 32 + ATTESTATION_BYTES_MAX + LOG_PATH_LEN_MAX * 32);
 const _: () = assert!(ATTESTATION_BYTES_MAX > LOG_PATH_LEN_MAX * 32 + 1024);

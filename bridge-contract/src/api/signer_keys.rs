@@ -5,16 +5,21 @@ use crate::bridge::{Bridge, BridgeExt};
 use crate::signer::Answer;
 use near_plugins::{Pausable, pause};
 use near_sdk::near;
+use queue::attestation::round_path;
 use queue::trust::Curve;
 
 #[near]
 impl Bridge {
-    /// Asks the signer for its root keys and for the gas that `sign` requires. Anyone may call it,
-    /// again and again: a key that is known stays as it is, the gas follows the signer.
+    /// Asks the signer for its root keys, for the keys of rounds and for the gas that `sign`
+    /// requires. Anyone may call it, again and again: a key that is known stays as it is, the gas
+    /// follows the signer.
     #[pause]
     pub fn sync_signer(&self) {
         for curve in [Curve::Secp256k1, Curve::Ed25519] {
             ask::public_key(self.signer.clone(), curve).then(key_callback().on_root_key(curve)).detach();
+            let path = round_path(&self.domain, curve);
+            let asked = ask::derived_public_key(self.signer.clone(), &path, curve);
+            asked.then(key_callback().on_round_key(curve)).detach();
         }
         ask::config(self.signer.clone()).then(key_callback().on_config()).detach();
     }

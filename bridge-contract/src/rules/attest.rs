@@ -50,6 +50,7 @@ pub fn judge_checkpoint<C: Crypto>(request: AttestRequest<'_>) -> Result<Verdict
     let AttestRequest { domain, record, tip, checkpoint, endorsements, block_ns } = request;
     judge_domain(domain, &checkpoint)?;
     let hash = checkpoint.hash::<C>();
+    let rounds_from = tip.as_ref().map_or([0; 2], |tip| tip.rounds_from);
     match tip {
         Some(Tip { hash: recorded, signature: Some(signature), .. }) if recorded == hash => {
             return Ok(Verdict::Signed(signature));
@@ -69,7 +70,7 @@ pub fn judge_checkpoint<C: Crypto>(request: AttestRequest<'_>) -> Result<Verdict
     let statement = Statement::Endorse { checkpoint: hash };
     judge_endorsements::<C>(domain, &checkpoint.shard, record, &statement, endorsements)?;
     judge_balance(record, &checkpoint.shard)?;
-    Ok(Verdict::Record(Tip::new(checkpoint, hash)))
+    Ok(Verdict::Record(Tip { rounds_from, ..Tip::new(checkpoint, hash) }))
 }
 
 fn judge_domain(domain: &BridgeDomain, checkpoint: &Checkpoint) -> Result<(), CheckpointRefusal> {
@@ -132,7 +133,7 @@ fn judge_successor(tip: &Tip, checkpoint: &Checkpoint, hash: Hash) -> Result<(),
     if checkpoint.previous != tip.hash {
         return Err(CheckpointRefusal::Previous { shard: shard(), found: checkpoint.previous, expected: tip.hash });
     }
-    if tip.signature.is_none() && tip.checkpoint.key_epoch == checkpoint.key_epoch {
+    if tip.attested().is_none() && tip.checkpoint.key_epoch == checkpoint.key_epoch {
         return Err(CheckpointRefusal::PreviousPending { shard: shard(), height: tip_height });
     }
     if checkpoint.time_ns < tip.checkpoint.time_ns {

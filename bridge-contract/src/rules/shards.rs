@@ -139,7 +139,7 @@ pub fn judge_retirement(shard: &ShardId, record: &ShardRecord, tip: Option<&Tip>
         return Err(ShardRefusal::NotActive(shard.clone()));
     }
     match tip {
-        Some(tip) if tip.signature.is_none() => {
+        Some(tip) if tip.attested().is_none() => {
             Err(ShardRefusal::RetireWhilePending { shard: shard.clone(), height: tip.checkpoint.height })
         }
         _ => Ok(()),

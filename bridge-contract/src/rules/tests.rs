@@ -13,6 +13,8 @@ use queue::limits::{ADDRESS_BYTES_MAX, ADDRESSES_MAX, CHECKPOINT_AHEAD_NS_MAX, M
 use queue::statement::{Statement, StatementScope};
 use queue::trust::{Curve, PublicKey};
 
+mod rounds;
+
 const BLOCK_NS: u64 = 1_800_000_000_000_000_000;
 
 fn member(seed: u8) -> SigningKey {

@@ -5,6 +5,7 @@ mod attest;
 mod lanes;
 mod registration;
 mod roles;
+mod rounds;
 mod shards;
 mod signer_faults;
 mod upgrade;

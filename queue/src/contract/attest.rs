@@ -2,7 +2,7 @@
 
 use super::endorsements::Endorsements;
 use super::rounds::RoundPosition;
-use crate::attestation::ChainSignature;
+use crate::attestation::{AttestationKind, ChainSignature};
 use crate::checkpoint::Checkpoint;
 use crate::digest::Hash;
 use borsh::{BorshDeserialize, BorshSerialize};
@@ -38,12 +38,14 @@ pub struct TipView {
     pub checkpoint: Checkpoint,
     /// Its hash.
     pub hash: Hash,
-    /// Its signature; `null` while pending.
+    /// How it is attested: by its own signature, or by that of its round; `null` while pending.
+    pub attested: Option<AttestationKind>,
+    /// Its own signature, of kind shard; `null` while there is none.
     pub signature: Option<ChainSignature>,
     /// How often the signer was asked for it.
     pub attempts: u32,
     /// Block height at which the last attempt was found to have failed; `null` if none has.
     pub last_failure_block: Option<u64>,
-    /// Where in a round it waits or was signed; `null` if it was never submitted to one.
+    /// Where in a round it stands; `null` if it was never submitted to one.
     pub round: Option<RoundPosition>,
 }

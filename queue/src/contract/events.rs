@@ -2,6 +2,7 @@
 
 use super::admin::RegistrationSet;
 use super::lanes::{LaneArgs, LaneStopsChanged};
+use super::rounds::{RoundFailed, RoundSigned};
 use super::shards::ShardArgs;
 use crate::attestation::ChainSignature;
 use crate::codec;
@@ -56,6 +57,10 @@ pub enum Event {
     AttestationFailed([AttestationFailed; 1]),
     /// Registration was opened or closed.
     RegistrationSet([RegistrationSet; 1]),
+    /// A round has its signature, and with it every checkpoint in it.
+    RoundSigned([RoundSigned; 1]),
+    /// A closed round has no signature yet; `close` may be called again.
+    RoundFailed([RoundFailed; 1]),
 }
 
 /// Data of [`Event::ShardReserved`].

@@ -28,7 +28,7 @@ use serde::Serialize;
 const FUNDS: Balance = Balance::from_near(20);
 
 /// Gas of each call that sets the bridge up, in Tgas.
-const SETUP_TGAS: u64 = 100;
+const SETUP_TGAS: u64 = 200;
 
 /// Makes a file in which shard `alpha` says `text` to `receiver`, attested by a bridge of Mallory's
 /// own. `funder` pays for it; `wasm` is the bridge contract.

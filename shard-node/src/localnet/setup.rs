@@ -38,8 +38,8 @@ const BRIDGE_BALANCE: Balance = Balance::from_near(100);
 /// Gas for `init`, which draws the instance id and writes one record, in Tgas.
 const INIT_TGAS: u64 = 30;
 
-/// Gas for `sync_signer`, which asks the signer for two keys at 20 each, in Tgas.
-const SYNC_SIGNER_TGAS: u64 = 100;
+/// Gas for `sync_signer`, which asks the signer for four keys at 20 each, in Tgas.
+const SYNC_SIGNER_TGAS: u64 = 200;
 
 /// The built contract, as the repository keeps it.
 pub const BRIDGE_WASM: &[u8] = include_bytes!("../../../bridge-contract/res/bridge_contract.wasm");

@@ -3,7 +3,7 @@
 import ed25519
 import records
 from cases.statements import SEED, signed_bytes
-from derivation import shard_path
+from derivation import round_path, shard_path
 from fixtures import DOMAIN, attest, derived_key, make_checkpoint, near_key
 from hashing import seeded
 from records import checkpoint_hash
@@ -20,6 +20,10 @@ def vectors() -> dict:
     key = near_key("secp256k1", derived_key("secp256k1", DOMAIN["bridge"], shard_path(DOMAIN, "alpha", 0)))
     tip = {"checkpoint": first, "hash": subject["hash"]}
     rotation = {"members": [member], "threshold": 1, "ready_at_ns": "1790000000000000000"}
+    position = {"curve": "secp256k1", "round": 3, "index": 9}
+    rounds_key = near_key("secp256k1", derived_key("secp256k1", DOMAIN["bridge"], round_path(DOMAIN, "secp256k1")))
+    round_signed = {"curve": "secp256k1", "round": 3, "size": 10, "root": seeded("root").hex(), "signature": signature}
+    rounds = {"open": 4, "size": 2, "closing": None, "closable_at_ns": "1790000000000000000", "pot_yocto": "9"}
     two = [endorsement, ed25519.sign(SEED, b"of another member")]
     by_two = {"checkpoint": first, "endorsements": [{"member": m, "signature": s.hex()} for m, s in zip((0, 63), two)]}
     events = [
@@ -38,15 +42,23 @@ def vectors() -> dict:
         ("attestation_failed", subject | {"reason": "signer_failed"}),
         ("attestation_failed", subject | {"reason": "unknown_answer"}),
         ("attestation_failed", subject | {"reason": "wrong_signature"}),
+        ("round_signed", round_signed),
+        ("round_failed", {"curve": "ed25519", "round": 3, "reason": "signer_failed"}),
     ]
     return {
         "about": "Borsh arguments of attest; JSON of results, views and events.",
         "attest_args": [{"args": args, "bytes": records.attest_args(args).hex()} for args in (arguments, by_two)],
         "attest_results": [{"status": "attested", "signature": signature}, {"status": "failed"}],
-        "tip_views": [
-            tip | {"signature": None, "attempts": 1, "last_failure_block": 7, "round": None},
-            tip | {"signature": signature, "attempts": 2, "last_failure_block": 7, "round": {"round": 3, "index": 9}},
+        "submit_results": [
+            {"status": "submitted", "position": position},
+            {"status": "attested", "signature": signature},
         ],
+        "tip_views": [
+            tip | {"attested": None, "signature": None, "attempts": 1, "last_failure_block": 7, "round": None},
+            tip | {"attested": "round", "signature": None, "attempts": 0, "last_failure_block": None, "round": position},
+            tip | {"attested": "shard", "signature": signature, "attempts": 2, "last_failure_block": 7, "round": position},
+        ],
+        "rounds_views": [rounds | {"public_key": None}, rounds | {"closing": 3, "public_key": rounds_key}],
         "shard_views": [
             {
                 "shard": "alpha",

@@ -479,6 +479,7 @@ impl World {
             node.tip = Some(TipView {
                 checkpoint: checkpoint.clone(),
                 hash,
+                attested: None,
                 signature: None,
                 attempts: 1,
                 last_failure_block: None,

@@ -124,6 +124,7 @@ impl Bridge {
         let tip = TipView {
             checkpoint: checkpoint.clone(),
             hash,
+            attested: None,
             signature: None,
             attempts: 1,
             last_failure_block: None,

@@ -1,7 +1,7 @@
 use super::{Hex, parse};
 use queue::checkpoint::Checkpoint;
 use queue::codec;
-use queue::contract::{AttestArgs, AttestResult, Endorsements, Event, ShardView, TipView};
+use queue::contract::{AttestArgs, AttestResult, Endorsements, Event, RoundsView, ShardView, SubmitResult, TipView};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -10,8 +10,10 @@ use serde_json::Value;
 struct File {
     attest_args: Vec<Case>,
     attest_results: Vec<Value>,
+    submit_results: Vec<Value>,
     tip_views: Vec<Value>,
     shard_views: Vec<Value>,
+    rounds_views: Vec<Value>,
     events: Vec<Value>,
 }
 
@@ -57,6 +59,8 @@ fn the_arguments_of_attest_have_the_bytes_of_the_vectors() {
 fn views_results_and_events_have_the_json_of_the_vectors() {
     let file = file();
     reads_and_writes::<AttestResult>(&file.attest_results);
+    reads_and_writes::<SubmitResult>(&file.submit_results);
+    reads_and_writes::<RoundsView>(&file.rounds_views);
     reads_and_writes::<TipView>(&file.tip_views);
     reads_and_writes::<ShardView>(&file.shard_views);
     reads_and_writes::<Event>(&file.events);
