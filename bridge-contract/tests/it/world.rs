@@ -7,7 +7,10 @@ use chain::near_primitives::transaction::{SignedTransaction, Transaction, Transa
 use chain::near_primitives::types::{AccountId, Balance, Gas};
 use chain::near_primitives::views::{ExecutionOutcomeView, FinalExecutionOutcomeView, FinalExecutionStatus, StateItem};
 use chain::rpc::Reply;
-use chain::{Chain, DEFAULT_BLOCK_INTERVAL_NS, Diff, Genesis, GenesisAccount, PROTOCOL_VERSION, SignerGenesis};
+use chain::{
+    Chain, ContractCache, DEFAULT_BLOCK_INTERVAL_NS, Diff, FilesystemContractRuntimeCache, Genesis, GenesisAccount,
+    PROTOCOL_VERSION, SignerGenesis,
+};
 use ed25519_dalek::{Signer as _, SigningKey};
 use queue::attestation::{Attestation, AttestationError, ChainSignature, VerifiedCheckpoint};
 use queue::checkpoint::Checkpoint;
@@ -22,6 +25,8 @@ use queue::trust::{Curve, PublicKey, TrustRoot};
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+use std::sync::{Arc, LazyLock};
 
 pub const BRIDGE: &str = "bridge";
 pub const OTHER_BRIDGE: &str = "bridge-b";
@@ -35,6 +40,23 @@ pub const CURVES: [Curve; 2] = [Curve::Secp256k1, Curve::Ed25519];
 
 /// 2026-01-01, in nanoseconds since the Unix epoch.
 const START_NS: u64 = 1_767_225_600_000_000_000;
+
+/// Compiled contracts, in cargo's folder for files of tests: compiled once for all tests, and loaded
+/// once in each run.
+static COMPILED: LazyLock<ContractCache> = LazyLock::new(|| {
+    const LOADED_CONTRACTS_MAX: usize = 8;
+    const COMPILED_BYTES_MAX: u64 = 256 * 1024 * 1024;
+    let cache = FilesystemContractRuntimeCache::with_memory_cache(
+        Path::new(env!("CARGO_TARGET_TMPDIR")),
+        None::<&Path>,
+        "contracts",
+        LOADED_CONTRACTS_MAX,
+        None,
+        COMPILED_BYTES_MAX,
+        chain::noop_background_spawner(),
+    );
+    Arc::new(cache.unwrap())
+});
 
 pub struct World {
     pub chain: Chain,
@@ -97,7 +119,7 @@ impl World {
             full_access_keys: vec![near_key_of(name).public_key()],
             code: name.starts_with(BRIDGE).then(|| code.clone()),
         };
-        let (chain, diff) = Chain::from_genesis(Genesis {
+        let (mut chain, diff) = Chain::from_genesis(Genesis {
             chain_id: "localnet".to_owned(),
             protocol_version: PROTOCOL_VERSION,
             time_ns: START_NS,
@@ -107,6 +129,7 @@ impl World {
             block_interval_ns: DEFAULT_BLOCK_INTERVAL_NS,
         })
         .unwrap();
+        chain.set_contract_cache(COMPILED.clone());
         World { chain, now_ns: START_NS, diffs: vec![diff], nonces: BTreeMap::new() }
     }
 
