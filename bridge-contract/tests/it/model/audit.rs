@@ -1,8 +1,9 @@
 //! What anybody can read afterwards, without the model: which checkpoints the contract ever told
 //! of, and which signatures became public.
 
-use crate::world::{World, verify};
+use crate::world::{BRIDGE, World, verify};
 use chain::near_primitives::hash::CryptoHash;
+use chain::near_primitives::views::{ActionView, ReceiptEnumView};
 use queue::checkpoint::Checkpoint;
 use queue::contract::Event;
 use queue::digest::{Hash, Native};
@@ -40,7 +41,7 @@ impl Audit {
 
     /// Checks that no height has two checkpoints, in events, tips or signatures; says how many
     /// checkpoints have a public signature.
-    pub fn check(mut self, world: &World, trust: &TrustRoot) -> usize {
+    pub fn check(&mut self, world: &World, trust: &TrustRoot) -> usize {
         for event in self.asked.iter().flat_map(|hash| world.outcome(hash).events()).collect::<Vec<_>>() {
             match event {
                 Event::Attested([attested]) => {
@@ -62,6 +63,21 @@ impl Audit {
         signed.len()
     }
 
+    /// Whom the contract called, and with which method; without one it sent a refund.
+    pub fn promises(&self, world: &World) -> BTreeSet<(String, String)> {
+        let view = world.chain.view();
+        let receipts = self.asked.iter().flat_map(|hash| view.transaction_status(hash).unwrap().receipts);
+        let own = receipts.filter(|receipt| receipt.predecessor_id == BRIDGE);
+        own.flat_map(|receipt| match receipt.receipt {
+            ReceiptEnumView::Action { actions, .. } => {
+                let to = receipt.receiver_id.to_string();
+                actions.iter().map(|action| (to.clone(), called(action))).collect::<Vec<_>>()
+            }
+            _ => Vec::new(),
+        })
+        .collect()
+    }
+
     fn candidate(&self, hash: Hash) -> &Checkpoint {
         self.drawn.values().flatten().find(|drawn| drawn.hash::<Native>() == hash).unwrap()
     }
@@ -81,5 +97,13 @@ impl Audit {
             }
         }
         signed
+    }
+}
+
+fn called(action: &ActionView) -> String {
+    match action {
+        ActionView::FunctionCall { method_name, .. } => method_name.clone(),
+        ActionView::Transfer { .. } => String::new(),
+        other => panic!("the contract wants {other:?}"),
     }
 }

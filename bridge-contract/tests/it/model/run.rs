@@ -14,7 +14,7 @@ use queue::digest::Native;
 use queue::ids::BridgeDomain;
 use queue::trust::TrustRoot;
 use serde_json::json;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// What its owner pays into a new shard's balance, in yoctoNEAR: little, so that it runs out.
 const BALANCE_YOCTO: u128 = 12;
@@ -39,6 +39,8 @@ pub struct Seen {
     pub recorded: usize,
     pub signed: usize,
     pub refused: usize,
+    /// Whom the contract called, and with which method.
+    pub promises: BTreeSet<(String, String)>,
 }
 
 impl Run {
@@ -241,7 +243,7 @@ impl Run {
         self.compare();
         let signed = self.audit.check(&self.world, &self.trust);
         let recorded = self.shards.iter().map(|shard| shard.recorded.len()).sum();
-        Seen { recorded, signed, refused: self.refused }
+        Seen { recorded, signed, refused: self.refused, promises: self.audit.promises(&self.world) }
     }
 }
 
