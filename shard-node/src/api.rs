@@ -6,6 +6,7 @@ mod error;
 mod evidence;
 mod files;
 mod inbox;
+mod incarnations;
 mod lanes;
 mod messages;
 mod proofs;
@@ -137,6 +138,9 @@ fn router(state: ApiState, token: &str) -> Router {
         .route("/v1/lanes/{peer}/messages/{nonce}/delivery-proof", get(proofs::delivery))
         .route("/v1/lanes/{peer}/messages/{nonce}/expiry-proof", get(proofs::expiry))
         .route("/v1/lanes/{peer}/resume", post(evidence::resume))
+        .route("/v1/lanes/{peer}/accept-incarnation", post(incarnations::accept))
+        .route("/v1/lanes/{peer}/unsettled", get(incarnations::unsettled))
+        .route("/v1/lanes/{peer}/settle", post(incarnations::settle))
         .route("/v1/batches", post(files::import))
         .route("/v1/evidence", get(evidence::list))
         .route("/v1/proofs/{lane}/{nonce}", get(lanes::prove))

@@ -17,6 +17,7 @@ mod prove;
 mod restore;
 mod run;
 mod send;
+mod shard;
 mod status;
 mod verify;
 
@@ -79,6 +80,8 @@ enum Command {
     Evidence(evidence::EvidenceArgs),
     /// Act on a lane as its operator
     Lane(lane::LaneArgs),
+    /// Act on a shard as its owner
+    Shard(shard::ShardArgs),
     /// Verify a proof, a batch or evidence: needs no node, no home and no network
     Verify(verify::VerifyArgs),
     /// Measure this machine: each stage alone, and the whole way between real processes
@@ -114,6 +117,7 @@ impl Command {
             Command::Import(args) => import::run(args, output).await,
             Command::Evidence(args) => evidence::run(args, output).await,
             Command::Lane(args) => lane::run(args, output).await,
+            Command::Shard(args) => shard::run(args, output).await,
             Command::Verify(args) => verify::run(&args, output),
             Command::Bench(args) => bench::run(args, output).await,
             Command::BenchPart(args) => bench_part::run(args, output).await,
@@ -178,6 +182,10 @@ mod tests {
             "shard-node import --home .local/beta b.batch",
             "shard-node evidence --home .local/beta --number 0",
             "shard-node lane resume --home .local/beta --lane alpha",
+            "shard-node shard recover --home .local/alpha --yes",
+            "shard-node lane accept-incarnation alpha --home .local/beta --yes",
+            "shard-node lane unsettled alpha --home .local/beta",
+            "shard-node lane settle alpha 7 9..12 --as failed --home .local/beta",
             "shard-node verify m.json --trust .local/near/trust.json",
         ] {
             Cli::try_parse_from(line.split(' ')).unwrap_or_else(|error| panic!("{line}: {error}"));

@@ -5,12 +5,12 @@ mod stream;
 pub use stream::{StreamAnswers, StreamSender};
 
 use crate::api::types::{
-    BatchQuery, ErrorBody, ErrorResponse, EvidenceResponse, FeedResponse, ImportResponse, InboxQuery, InboxResponse,
-    LaneSide, MessageResponse, NewMessage, ResumeQuery, SendRequest, SendResponse, SentMessage, StatusResponse,
-    WaitQuery, WaitResponse,
+    AcceptQuery, BatchQuery, ErrorBody, ErrorResponse, EvidenceResponse, FeedResponse, ImportResponse, InboxQuery,
+    InboxResponse, LaneSide, MessageQuery, MessageResponse, NewMessage, ResumeQuery, SendRequest, SendResponse,
+    SentMessage, SettleRequest, StatusResponse, UnsettledQuery, WaitQuery, WaitResponse,
 };
 use crate::home::{Home, HomeError};
-use queue::engine::FeedName;
+use queue::engine::{AcceptedIncarnation, FeedName, Unsettled};
 use queue::ids::ShardId;
 use queue::proof::{DeliveryProof, ExpiryProof, MessageProof};
 use reqwest::{Method, RequestBuilder, Response, StatusCode};
@@ -141,26 +141,42 @@ impl Client {
     ///
     /// # Errors
     /// [`ClientError`].
-    pub async fn prove(&self, lane: &ShardId, nonce: u64) -> Result<MessageProof, ClientError> {
-        self.answer(self.request(Method::GET, &format!("/v1/proofs/{lane}/{nonce}")), 0).await
+    pub async fn prove(
+        &self,
+        lane: &ShardId,
+        incarnation: Option<u32>,
+        nonce: u64,
+    ) -> Result<MessageProof, ClientError> {
+        let request = self.request(Method::GET, &format!("/v1/proofs/{lane}/{nonce}"));
+        self.answer(request.query(&MessageQuery { incarnation }), 0).await
     }
 
     /// The file that proves that a message to `peer` was delivered, or at least decided.
     ///
     /// # Errors
     /// [`ClientError`].
-    pub async fn prove_delivery(&self, peer: &ShardId, nonce: u64) -> Result<DeliveryProof, ClientError> {
+    pub async fn prove_delivery(
+        &self,
+        peer: &ShardId,
+        incarnation: Option<u32>,
+        nonce: u64,
+    ) -> Result<DeliveryProof, ClientError> {
         let path = format!("/v1/lanes/{peer}/messages/{nonce}/delivery-proof");
-        self.answer(self.request(Method::GET, &path), 0).await
+        self.answer(self.request(Method::GET, &path).query(&MessageQuery { incarnation }), 0).await
     }
 
     /// The file that proves that a message to `peer` never ran and never will.
     ///
     /// # Errors
     /// [`ClientError`].
-    pub async fn prove_expiry(&self, peer: &ShardId, nonce: u64) -> Result<ExpiryProof, ClientError> {
+    pub async fn prove_expiry(
+        &self,
+        peer: &ShardId,
+        incarnation: Option<u32>,
+        nonce: u64,
+    ) -> Result<ExpiryProof, ClientError> {
         let path = format!("/v1/lanes/{peer}/messages/{nonce}/expiry-proof");
-        self.answer(self.request(Method::GET, &path), 0).await
+        self.answer(self.request(Method::GET, &path).query(&MessageQuery { incarnation }), 0).await
     }
 
     /// A batch file of a lane, as it comes.
@@ -201,6 +217,38 @@ impl Client {
     /// [`ClientError`].
     pub async fn resume(&self, peer: &ShardId, side: LaneSide) -> Result<(), ClientError> {
         let request = self.request(Method::POST, &format!("/v1/lanes/{peer}/resume")).query(&ResumeQuery { side });
+        self.answer::<serde_json::Value>(request, 0).await.map(drop)
+    }
+
+    /// Accepts that a peer began an incarnation.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn accept_incarnation(
+        &self,
+        peer: &ShardId,
+        incarnation: u32,
+    ) -> Result<AcceptedIncarnation, ClientError> {
+        let request = self.request(Method::POST, &format!("/v1/lanes/{peer}/accept-incarnation"));
+        self.answer(request.query(&AcceptQuery { incarnation }), 0).await
+    }
+
+    /// Requests from nonce `from` on to an incarnation of a peer that is over, of which it is unknown
+    /// what became: as many as one answer has.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn unsettled(&self, peer: &ShardId, incarnation: u32, from: u64) -> Result<Unsettled, ClientError> {
+        let request = self.request(Method::GET, &format!("/v1/lanes/{peer}/unsettled"));
+        self.answer(request.query(&UnsettledQuery { incarnation, from, limit: None }), 0).await
+    }
+
+    /// Settles requests to an incarnation of a peer that is over.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn settle(&self, peer: &ShardId, request: &SettleRequest) -> Result<(), ClientError> {
+        let request = self.request(Method::POST, &format!("/v1/lanes/{peer}/settle")).json(request);
         self.answer::<serde_json::Value>(request, 0).await.map(drop)
     }
 

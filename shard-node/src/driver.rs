@@ -8,6 +8,7 @@ mod clock;
 mod command;
 mod durability;
 mod files;
+mod incarnations;
 mod inputs;
 mod outcomes;
 mod proofs;
@@ -19,6 +20,7 @@ pub use command::{
     Outgoing, SentMessage, WaitError,
 };
 pub use files::PeerLane;
+pub use incarnations::PastLane;
 
 use crate::near::{Attempt, NearEvent};
 use crate::transport::{Link, PeerEvent};
@@ -26,6 +28,7 @@ use clock::Clock;
 use command::Command;
 use durability::{PendingReplies, SyncTimes};
 use files::FileReplies;
+use incarnations::IncarnationReplies;
 use outcomes::{OutcomeReplies, is_settled};
 use proofs::ProofReplies;
 use queue::checkpoint::Checkpoint;
@@ -120,6 +123,7 @@ pub struct Driver<S> {
     replies: PendingReplies,
     waiters: Waiters,
     file_replies: FileReplies,
+    incarnation_replies: IncarnationReplies,
     outcome_replies: OutcomeReplies,
     proof_replies: ProofReplies,
     refreshes: Vec<oneshot::Sender<()>>,
@@ -159,6 +163,7 @@ impl<S: Store> Driver<S> {
             replies: PendingReplies::default(),
             waiters: Waiters::default(),
             file_replies: FileReplies::default(),
+            incarnation_replies: IncarnationReplies::default(),
             outcome_replies: OutcomeReplies::default(),
             proof_replies: ProofReplies::default(),
             refreshes: Vec::new(),
@@ -239,6 +244,7 @@ impl<S: Store> Driver<S> {
         // Every time: an answer to messages of which none was taken waits for no turn.
         self.replies.answer(durable, now.unix_ns, &self.times);
         self.file_replies.answer(durable);
+        self.incarnation_replies.answer(durable);
         self.proof_replies.answer(durable);
         self.pour();
         if self.waiters.wants_status() {

@@ -19,6 +19,7 @@ pub mod init;
 pub mod keys;
 pub mod localnet;
 pub mod near;
+pub mod recovery;
 pub mod store;
 pub mod telemetry;
 pub mod transport;

@@ -30,6 +30,18 @@ pub enum AcceptError {
         /// Its incarnation.
         incarnation: u32,
     },
+    /// The peer has begun another incarnation than the operator looked at.
+    #[error(
+        "shard {peer} has begun incarnation {found}, not {asked}: look again at what is unsettled, then accept that"
+    )]
+    Other {
+        /// The peer.
+        peer: ShardId,
+        /// The newest that was seen.
+        found: u32,
+        /// The one that was to be accepted.
+        asked: u32,
+    },
     /// The node has not yet seen what the contract has.
     #[error("this node is starting: it has not yet seen the bridge contract's tip; is NEAR reachable?")]
     Starting,
@@ -100,7 +112,12 @@ impl<S: Store> Engine<S> {
     ///
     /// # Errors
     /// [`AcceptError`].
-    pub fn handle_accept_incarnation(&mut self, peer: &ShardId, now: Now) -> Result<AcceptedIncarnation, AcceptError> {
+    pub fn handle_accept_incarnation(
+        &mut self,
+        peer: &ShardId,
+        incarnation: u32,
+        now: Now,
+    ) -> Result<AcceptedIncarnation, AcceptError> {
         let Some(outbound) = self.outbound.get(peer) else { return Err(AcceptError::NoLane(peer.clone())) };
         if !self.resumed {
             return Err(AcceptError::Starting);
@@ -109,6 +126,10 @@ impl<S: Store> Engine<S> {
         let Some(successor) = self.successors.get(peer).copied() else {
             return Err(AcceptError::Current { peer: peer.clone(), incarnation: past });
         };
+        if successor.incarnation != incarnation {
+            let found = successor.incarnation;
+            return Err(AcceptError::Other { peer: peer.clone(), found, asked: incarnation });
+        }
         // So that a turn tells on which lane a message was taken.
         self.commit(now)?;
         self.handle_disconnected(peer);
@@ -116,7 +137,7 @@ impl<S: Store> Engine<S> {
             return Err(AcceptError::NoLane(peer.clone()));
         };
         let lanes = PastLanes::from_record(PastRecord {
-            never_received_from: never_received_from(&inbound, successor.first_height),
+            never_received_from: never_received_from(&outbound, &inbound, successor.first_height),
             outbound: outbound.record,
             inbound: inbound.record,
             settlement: outbound.settlement.record,
@@ -200,14 +221,19 @@ pub(super) fn waits_for_accept(peer: &ShardId, successor: &SuccessorRecord) -> S
     let incarnation = successor.incarnation;
     format!(
         "shard {peer} has lost its data and begun incarnation {incarnation}, which this node's operator has not \
-         accepted: see `shard-node lane unsettled {peer}`, then `shard-node lane accept-incarnation {peer}`"
+         accepted: `shard-node lane accept-incarnation {peer}` says what follows from it"
     )
 }
 
 /// From where on the peer never received the lane's messages: known only if its newest head here is
 /// of the last checkpoint that the contract recorded before `first_height`, the new incarnation's
 /// first height. There is one checkpoint at each height, so that the height says which it is.
-fn never_received_from(inbound: &Inbound, first_height: u64) -> Option<u64> {
+///
+/// A peer whose heads contradict this lane has said nothing that counts.
+fn never_received_from(outbound: &Outbound, inbound: &Inbound, first_height: u64) -> Option<u64> {
+    if outbound.record.frozen.is_some() {
+        return None;
+    }
     let Some(last_height) = first_height.checked_sub(1) else {
         // Nothing was ever recorded, so that nothing that follows from a message has left the peer.
         return Some(0);

@@ -131,6 +131,10 @@ impl PastLanes {
         (lane.destination.clone(), lane.destination_incarnation)
     }
 
+    pub(super) fn outbound(&self) -> &Outbound {
+        &self.outbound
+    }
+
     fn size(&self) -> u64 {
         self.record.outbound.log.size()
     }

@@ -3,7 +3,7 @@
 use super::io::ProveError;
 use super::outbound::Outbound;
 use super::outcome::OutcomeError;
-use super::records::{OutcomeKind, OutcomeRecord};
+use super::records::{InboundRecord, OutcomeKind, OutcomeRecord};
 use super::tree::LaneTree;
 use super::{Engine, MessageState, Settled};
 use crate::ids::ShardId;
@@ -74,16 +74,29 @@ impl From<StoreError> for SettlementProofError {
     }
 }
 
+/// A sent message that is kept.
+struct Kept<'a> {
+    outbound: &'a Outbound,
+    inbound: &'a InboundRecord,
+    state: MessageState,
+}
+
 impl<S: Store> Engine<S> {
-    /// The file that proves that message `nonce` to `peer` was delivered; or, where its deadline
+    /// The file that proves that message `nonce` to `peer`, or to an incarnation of it that is over,
+    /// was delivered; or, where its deadline
     /// leaves that open, that it was decided.
     ///
     /// # Errors
     /// [`SettlementProofError`].
-    pub fn prove_delivery(&self, peer: &ShardId, nonce: u64) -> Result<DeliveryProof, SettlementProofError> {
-        let outbound = self.kept(peer, nonce)?;
+    pub fn prove_delivery(
+        &self,
+        peer: &ShardId,
+        incarnation: Option<u32>,
+        nonce: u64,
+    ) -> Result<DeliveryProof, SettlementProofError> {
+        let Kept { outbound, inbound, state } = self.kept(peer, incarnation, nonce)?;
         let lane = &outbound.record.lane;
-        match self.outcome(peer, nonce)? {
+        match state {
             MessageState::Settled(Settled::Tombstone { reason, .. }) => {
                 return Err(SettlementProofError::NeverRan { nonce, reason });
             }
@@ -92,7 +105,7 @@ impl<S: Store> Engine<S> {
             }
             _ => {}
         }
-        let newest = self.newest_head(peer);
+        let newest = inbound.head.as_ref();
         let received = newest.map_or(0, |head| head.head.received_size);
         let Some(newest) = newest.filter(|_| nonce < received) else {
             return Err(SettlementProofError::NotDecided { peer: peer.clone(), nonce, received });
@@ -109,12 +122,18 @@ impl<S: Store> Engine<S> {
         })
     }
 
-    /// The file that proves that message `nonce` to `peer` never ran and never will.
+    /// The file that proves that message `nonce` to `peer`, or to an incarnation of it that is over,
+    /// never ran and never will.
     ///
     /// # Errors
     /// [`SettlementProofError`].
-    pub fn prove_expiry(&self, peer: &ShardId, nonce: u64) -> Result<ExpiryProof, SettlementProofError> {
-        let outbound = self.kept(peer, nonce)?;
+    pub fn prove_expiry(
+        &self,
+        peer: &ShardId,
+        incarnation: Option<u32>,
+        nonce: u64,
+    ) -> Result<ExpiryProof, SettlementProofError> {
+        let Kept { outbound, inbound, state } = self.kept(peer, incarnation, nonce)?;
         let lane = &outbound.record.lane;
         let attested = outbound.record.attested;
         let Some(sent) = outbound.record.head.clone().filter(|head| nonce < head.head.sent_size) else {
@@ -122,13 +141,11 @@ impl<S: Store> Engine<S> {
         };
         let ground = match outbound.settlement.outcome(lane, nonce, &self.store)? {
             Some(OutcomeRecord { result_nonce, outcome: OutcomeKind::Tombstone(_) }) => {
-                ExpiryGround::Result(self.prove_result(peer, nonce, result_nonce)?)
+                ExpiryGround::Result(self.prove_result(inbound, nonce, result_nonce)?)
             }
-            _ => match outbound.expired_by(nonce, self.newest_head(peer), &self.store)? {
+            _ => match outbound.expired_by(nonce, inbound.head.as_ref(), &self.store)? {
                 Some(head) => ExpiryGround::Checkpoint(head),
-                None => {
-                    return Err(SettlementProofError::NotExpired { nonce, state: self.outcome(peer, nonce)? });
-                }
+                None => return Err(SettlementProofError::NotExpired { nonce, state }),
             },
         };
         let (message, inclusion) = LaneTree { store: &self.store, lane }.inclusion(nonce, sent.head.sent_size)?;
@@ -143,9 +160,19 @@ impl<S: Store> Engine<S> {
         })
     }
 
-    /// The lane of a message that is stored and still kept.
-    fn kept(&self, peer: &ShardId, nonce: u64) -> Result<&Outbound, SettlementProofError> {
-        let outbound = self.sent(peer, nonce)?;
+    /// The lanes of a message that is stored and still kept, and how far it has come.
+    fn kept(&self, peer: &ShardId, incarnation: Option<u32>, nonce: u64) -> Result<Kept<'_>, SettlementProofError> {
+        let (outbound, inbound, state) = match incarnation {
+            Some(incarnation) => {
+                let past = self.past(peer, incarnation)?;
+                (past.outbound(), &past.record.inbound, self.past_outcome(peer, incarnation, nonce)?)
+            }
+            None => {
+                let no_lane = || OutcomeError::NoLane(peer.clone());
+                let outbound = self.sent(peer, nonce)?;
+                (outbound, &self.inbound.get(peer).ok_or_else(no_lane)?.record, self.outcome(peer, nonce)?)
+            }
+        };
         let (record, first) = (&outbound.record, outbound.settlement.record.pruned);
         if nonce < first {
             return Err(OutcomeError::Pruned { peer: peer.clone(), nonce, first }.into());
@@ -154,7 +181,7 @@ impl<S: Store> Engine<S> {
         if nonce >= self.journal.stored_size(&record.lane, record.log.size()) {
             return Err(SettlementProofError::NotAttested { peer: peer.clone(), nonce, attested });
         }
-        Ok(outbound)
+        Ok(Kept { outbound, inbound, state })
     }
 
     /// The head that says most about the delivery of a message: one from before its deadline, if
@@ -170,8 +197,13 @@ impl<S: Store> Engine<S> {
         Ok(first.unwrap_or_else(|| newest.clone()))
     }
 
-    fn prove_result(&self, peer: &ShardId, nonce: u64, result_nonce: u64) -> Result<ResultProof, SettlementProofError> {
-        let proof = self.prove(peer, result_nonce);
+    fn prove_result(
+        &self,
+        inbound: &InboundRecord,
+        nonce: u64,
+        result_nonce: u64,
+    ) -> Result<ResultProof, SettlementProofError> {
+        let proof = self.prove_received(inbound, result_nonce);
         let proof = proof.map_err(|error| SettlementProofError::Result { nonce, error })?;
         Ok(ResultProof { nonce: proof.nonce, message: proof.message, inclusion: proof.inclusion, head: proof.head })
     }

@@ -6,7 +6,7 @@ use super::incarnation::waits_for_accept;
 use super::io::{InboundStatus, InboxEntry, OutboundStatus, ProveError, Status};
 use super::outbound::Outbound;
 use super::past::PastLanes;
-use super::records::{INBOX, InboxRecord, decode_record, inbox_end, inbox_key};
+use super::records::{INBOX, InboundRecord, InboxRecord, decode_record, inbox_end, inbox_key};
 use super::tree::LaneTree;
 use crate::ids::ShardId;
 use crate::proof::{MESSAGE_PROOF_FORMAT, MessageProof};
@@ -62,14 +62,22 @@ impl<S: Store> Engine<S> {
         Ok(entries.collect())
     }
 
-    /// The file that proves message `nonce` from `source` to a stranger.
+    /// The file that proves message `nonce` from `source`, or from an incarnation of it that is over,
+    /// to a stranger.
     ///
     /// # Errors
     /// [`ProveError`].
-    pub fn prove(&self, source: &ShardId, nonce: u64) -> Result<MessageProof, ProveError> {
-        let inbound = self.inbound.get(source).ok_or_else(|| ProveError::NoLane(source.clone()))?;
-        let record = &inbound.record;
-        let (peer, size) = (source.clone(), record.log.size());
+    pub fn prove(&self, source: &ShardId, incarnation: Option<u32>, nonce: u64) -> Result<MessageProof, ProveError> {
+        let record = match incarnation {
+            Some(incarnation) => self.past(source, incarnation).ok().map(|lanes| &lanes.record.inbound),
+            None => self.inbound.get(source).map(|inbound| &inbound.record),
+        };
+        self.prove_received(record.ok_or_else(|| ProveError::NoLane(source.clone()))?, nonce)
+    }
+
+    /// The file that proves message `nonce` of a lane to this shard.
+    pub(super) fn prove_received(&self, record: &InboundRecord, nonce: u64) -> Result<MessageProof, ProveError> {
+        let (peer, size) = (record.lane.source.clone(), record.log.size());
         let Some(head) = record.head.clone().filter(|_| nonce < size) else {
             return Err(ProveError::NotThere { peer, nonce, size });
         };
@@ -112,7 +120,7 @@ impl<S: Store> Engine<S> {
     fn outbound_waits_for(&self, outbound: &Outbound, connected: bool) -> Option<String> {
         let record = &outbound.record;
         if let Some(successor) = self.successors.get(outbound.peer()) {
-            return Some(waits_for_accept(outbound.peer(), successor));
+            return Some(format!("the operator: {}", waits_for_accept(outbound.peer(), successor)));
         }
         if record.acknowledged == record.log.size() {
             return None;

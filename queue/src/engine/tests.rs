@@ -291,10 +291,10 @@ fn every_message_of_a_lane_can_be_proved_to_a_stranger() {
     world.run();
     let trust = world.config("beta").trust;
     for nonce in 0..150 {
-        let proof = world.engine("beta").prove(&name("alpha"), nonce).unwrap();
+        let proof = world.engine("beta").prove(&name("alpha"), None, nonce).unwrap();
         let verified = proof.verify::<Native>(&trust, derive_public_key).unwrap();
         assert_eq!(verified.message.body, Body::Data(nonce.to_string().into_bytes()));
     }
-    let missing = world.engine("beta").prove(&name("alpha"), 150);
+    let missing = world.engine("beta").prove(&name("alpha"), None, 150);
     assert!(matches!(missing, Err(ProveError::NotThere { size: 150, .. })));
 }

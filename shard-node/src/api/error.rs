@@ -57,6 +57,8 @@ impl From<EnqueueError> for Failure {
             EnqueueError::Starting => (StatusCode::SERVICE_UNAVAILABLE, "starting"),
             EnqueueError::UnknownShard(_) => (StatusCode::NOT_FOUND, "unknown_shard"),
             EnqueueError::LaneClosed(_) => (StatusCode::FORBIDDEN, "lane_closed"),
+            EnqueueError::Over { .. } => (StatusCode::CONFLICT, "lane_over"),
+            EnqueueError::KeyPast { .. } => (StatusCode::CONFLICT, "key_past"),
             EnqueueError::Frozen { .. } => (StatusCode::CONFLICT, "lane_frozen"),
             EnqueueError::TooLarge { .. } => (StatusCode::PAYLOAD_TOO_LARGE, "too_large"),
             EnqueueError::Busy { .. } => (StatusCode::TOO_MANY_REQUESTS, "busy"),
@@ -124,6 +126,7 @@ impl From<OutcomeError> for Failure {
     fn from(error: OutcomeError) -> Self {
         match error {
             OutcomeError::NoLane(_) => Failure::new(StatusCode::NOT_FOUND, "no_lane", error),
+            OutcomeError::NoPastLane { .. } => Failure::new(StatusCode::NOT_FOUND, "no_lane", error),
             OutcomeError::NotThere { .. } => Failure::new(StatusCode::NOT_FOUND, "not_accepted", error),
             OutcomeError::Pruned { .. } => Failure::new(StatusCode::GONE, "pruned", error),
             OutcomeError::Store(error) => error.into(),

@@ -41,6 +41,7 @@ fn message(delivered: Delivered) -> Result<InboxMessage, Failure> {
     let mut shown = InboxMessage {
         position: entry.position,
         peer: entry.peer,
+        incarnation: entry.incarnation,
         nonce: entry.nonce,
         message: None,
         result: None,

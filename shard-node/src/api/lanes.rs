@@ -2,7 +2,7 @@
 //! `GET /v1/proofs/{lane}/{nonce}`.
 
 use super::error::Failure;
-use super::types::{MessageResponse, WaitQuery, WaitResponse};
+use super::types::{MessageQuery, MessageResponse, WaitQuery, WaitResponse};
 use super::{ApiState, WAIT_MAX, closed};
 use crate::driver::{Milestone, SentMessage};
 use axum::Json;
@@ -21,7 +21,7 @@ pub(super) async fn wait(
 ) -> Result<Json<WaitResponse>, Failure> {
     let (Path(peer), Query(query)) = (peer?, query?);
     let wait = Duration::from_millis(query.wait_ms).min(WAIT_MAX);
-    let message = SentMessage { peer: peer.clone(), nonce: query.nonce };
+    let message = SentMessage { peer: peer.clone(), incarnation: None, nonce: query.nonce };
     tokio::select! {
         result = state.driver.wait(message.clone(), query.state) => {
             result??;
@@ -44,9 +44,10 @@ pub(super) async fn wait(
 pub(super) async fn message(
     State(state): State<ApiState>,
     path: Result<Path<(ShardId, u64)>, PathRejection>,
+    query: Result<Query<MessageQuery>, QueryRejection>,
 ) -> Result<Json<MessageResponse>, Failure> {
-    let Path((peer, nonce)) = path?;
-    let message = SentMessage { peer: peer.clone(), nonce };
+    let (Path((peer, nonce)), Query(query)) = (path?, query?);
+    let message = SentMessage { peer: peer.clone(), incarnation: query.incarnation, nonce };
     let state = state.driver.outcome(message).await??;
     Ok(Json(MessageResponse { peer, nonce, state }))
 }
@@ -55,7 +56,8 @@ pub(super) async fn message(
 pub(super) async fn prove(
     State(state): State<ApiState>,
     path: Result<Path<(ShardId, u64)>, PathRejection>,
+    query: Result<Query<MessageQuery>, QueryRejection>,
 ) -> Result<Json<MessageProof>, Failure> {
-    let Path((lane, nonce)) = path?;
-    Ok(Json(state.driver.prove(lane, nonce).await??))
+    let (Path((peer, nonce)), Query(MessageQuery { incarnation })) = (path?, query?);
+    Ok(Json(state.driver.prove(SentMessage { peer, incarnation, nonce }).await??))
 }

@@ -2,10 +2,11 @@
 
 use super::ApiState;
 use super::error::Failure;
+use super::types::MessageQuery;
 use crate::driver::SentMessage;
 use axum::Json;
-use axum::extract::rejection::PathRejection;
-use axum::extract::{Path, State};
+use axum::extract::rejection::{PathRejection, QueryRejection};
+use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
 use queue::engine::{MessageState, OutcomeError, SettlementProofError};
 use queue::ids::ShardId;
@@ -15,20 +16,25 @@ use queue::proof::{DeliveryProof, ExpiryProof};
 pub(super) async fn delivery(
     State(state): State<ApiState>,
     path: Result<Path<(ShardId, u64)>, PathRejection>,
+    query: Result<Query<MessageQuery>, QueryRejection>,
 ) -> Result<Json<Box<DeliveryProof>>, Failure> {
-    Ok(Json(state.driver.prove_delivery(message(path?)).await??))
+    Ok(Json(state.driver.prove_delivery(message(path?, query?)).await??))
 }
 
 /// The file that proves that a sent message never ran and never will.
 pub(super) async fn expiry(
     State(state): State<ApiState>,
     path: Result<Path<(ShardId, u64)>, PathRejection>,
+    query: Result<Query<MessageQuery>, QueryRejection>,
 ) -> Result<Json<Box<ExpiryProof>>, Failure> {
-    Ok(Json(state.driver.prove_expiry(message(path?)).await??))
+    Ok(Json(state.driver.prove_expiry(message(path?, query?)).await??))
 }
 
-fn message(Path((peer, nonce)): Path<(ShardId, u64)>) -> SentMessage {
-    SentMessage { peer, nonce }
+fn message(
+    Path((peer, nonce)): Path<(ShardId, u64)>,
+    Query(MessageQuery { incarnation }): Query<MessageQuery>,
+) -> SentMessage {
+    SentMessage { peer, incarnation, nonce }
 }
 
 impl From<SettlementProofError> for Failure {
@@ -57,7 +63,9 @@ impl From<SettlementProofError> for Failure {
 
 fn unknown(error: OutcomeError) -> Failure {
     match error {
-        OutcomeError::NoLane(_) => Failure::new(StatusCode::NOT_FOUND, "no_lane", error),
+        OutcomeError::NoLane(_) | OutcomeError::NoPastLane { .. } => {
+            Failure::new(StatusCode::NOT_FOUND, "no_lane", error)
+        }
         OutcomeError::NotThere { .. } => Failure::new(StatusCode::NOT_FOUND, "not_accepted", error),
         OutcomeError::Pruned { .. } => Failure::new(StatusCode::GONE, "pruned", error),
         OutcomeError::Store(error) => error.into(),

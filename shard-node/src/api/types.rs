@@ -2,12 +2,12 @@
 
 use crate::driver::NearState;
 use queue::codec;
-use queue::engine::{Direction, FeedName, IdempotencyKey, MessageState, Status};
+use queue::engine::{Direction, FeedName, IdempotencyKey, MessageState, Ruling, Status};
 use queue::evidence::Evidence;
 use queue::ids::{AccountId, Lane, ShardId};
 use queue::message::Tombstone;
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// A message to send.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -199,6 +199,9 @@ pub struct InboxMessage {
     pub position: u64,
     /// The source.
     pub peer: ShardId,
+    /// The source's incarnation: nonces are counted anew in each.
+    #[serde(default)]
+    pub incarnation: u32,
     /// Its nonce in the lane.
     pub nonce: u64,
     /// What it says, if it is data.
@@ -313,6 +316,48 @@ pub struct ImportResponse {
 pub struct ResumeQuery {
     /// Which lane.
     pub side: LaneSide,
+}
+
+/// Query of `POST /v1/lanes/{peer}/accept-incarnation`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AcceptQuery {
+    /// The incarnation that the operator has looked at: no other is accepted.
+    pub incarnation: u32,
+}
+
+/// Query of `GET /v1/lanes/{peer}/unsettled`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct UnsettledQuery {
+    /// The peer's incarnation that is over.
+    pub incarnation: u32,
+    /// The first nonce to look at.
+    #[serde(default)]
+    pub from: u64,
+    /// Most requests, 1 to 1,000.
+    pub limit: Option<usize>,
+}
+
+/// Body of `POST /v1/lanes/{peer}/settle`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SettleRequest {
+    /// The peer's incarnation that is over.
+    pub incarnation: u32,
+    /// The requests, at most 1,000.
+    pub nonces: BTreeSet<u64>,
+    /// What became of them.
+    #[serde(rename = "as")]
+    pub ruling: Ruling,
+}
+
+/// Query of `GET /v1/lanes/{peer}/messages/{nonce}`.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MessageQuery {
+    /// The peer's incarnation, if it is one that is over.
+    pub incarnation: Option<u32>,
 }
 
 /// Answer to `GET /v1/evidence`.

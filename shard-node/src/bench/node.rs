@@ -159,7 +159,7 @@ impl Sender<'_> {
             let started = Instant::now();
             let accepted = self.driver.enqueue(vec![self.message(receiver, order.size).into()]).await?.pop();
             let Accepted { peer, nonce, .. } = accepted.context("one result for one message")??;
-            self.driver.wait(SentMessage { peer, nonce }, Milestone::Delivered).await??;
+            self.driver.wait(SentMessage { peer, incarnation: None, nonce }, Milestone::Delivered).await??;
             let total_ns = u64::try_from(started.elapsed().as_nanos())?;
             let after = self.driver.status().await?.near.attested;
             latencies.total_ns.push(total_ns);

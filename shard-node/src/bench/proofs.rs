@@ -50,7 +50,7 @@ pub(super) fn run(home: &Home, source: &ShardId, output: &Output) -> anyhow::Res
         // A stride that is no multiple of the sizes of blocks and subtrees.
         let nonce = sample.wrapping_mul(0x9e37_79b9_7f4a_7c15) % size;
         let started = Instant::now();
-        let proof = engine.prove(source, nonce)?;
+        let proof = engine.prove(source, None, nonce)?;
         make.push(started.elapsed());
 
         let started = Instant::now();

@@ -27,6 +27,9 @@ pub struct ExportArgs {
     /// The message's nonce in the lane: prints the proof of this message
     #[arg(long, value_name = "N", conflicts_with_all = ["to", "range"])]
     nonce: Option<u64>,
+    /// Incarnation of the shard that sent it, if that is one that is over
+    #[arg(long, value_name = "NUMBER", requires = "nonce")]
+    incarnation: Option<u32>,
     /// Messages of the batch, from the first to the one before the last number [default: to a shard,
     /// what is attested and not acknowledged; from a shard, what is here]
     #[arg(long, value_name = "M..N", value_parser = parse_range)]
@@ -64,7 +67,7 @@ pub(super) async fn run(args: ExportArgs, output: &Output) -> anyhow::Result<Exi
     let client = Client::of_home(&Home::at(args.home))?;
     let (side, peer) = args.lane.chosen()?;
     if let Some(nonce) = args.nonce {
-        let proof = client.prove(peer, nonce).await?;
+        let proof = client.prove(peer, args.incarnation, nonce).await?;
         output.finish(&serde_json::to_string_pretty(&proof)?, &proof);
         return Ok(ExitCode::SUCCESS);
     }

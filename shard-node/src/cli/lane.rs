@@ -1,5 +1,7 @@
 //! `shard-node lane`: what an operator does to a lane.
 
+mod incarnations;
+
 use super::Output;
 use super::export::LaneChoice;
 use crate::client::Client;
@@ -21,6 +23,12 @@ pub struct LaneArgs {
 enum Action {
     /// Take back a freeze, after looking at `shard-node evidence`; the evidence is kept
     Resume(ResumeArgs),
+    /// Go on with a peer that lost its data and began anew: empty lanes begin
+    AcceptIncarnation(incarnations::AcceptArgs),
+    /// List the requests to a peer that began anew of which it is unknown what became
+    Unsettled(incarnations::UnsettledArgs),
+    /// Settle such requests by what was found out
+    Settle(incarnations::SettleArgs),
 }
 
 #[derive(Debug, Args)]
@@ -36,7 +44,15 @@ struct ResumeArgs {
 }
 
 pub(super) async fn run(args: LaneArgs, output: &Output) -> anyhow::Result<ExitCode> {
-    let Action::Resume(args) = args.action;
+    match args.action {
+        Action::Resume(args) => resume(args, output).await,
+        Action::AcceptIncarnation(args) => incarnations::accept(args, output).await,
+        Action::Unsettled(args) => incarnations::unsettled(args, output).await,
+        Action::Settle(args) => incarnations::settle(args, output).await,
+    }
+}
+
+async fn resume(args: ResumeArgs, output: &Output) -> anyhow::Result<ExitCode> {
     let (side, peer) = args.lane.chosen()?;
     Client::of_home(&Home::at(args.home))?.resume(peer, side).await?;
     output.finish(

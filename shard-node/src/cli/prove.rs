@@ -40,6 +40,9 @@ struct MessageArgs {
     /// The message: the shard that it was sent to, and its nonce in the lane there, as in beta/0
     #[arg(value_name = "LANE/NONCE")]
     message: Place,
+    /// Incarnation of that shard, if the message was for one that is over
+    #[arg(long, value_name = "NUMBER")]
+    incarnation: Option<u32>,
 }
 
 /// A sent message by its place.
@@ -61,11 +64,11 @@ impl FromStr for Place {
 
 pub(super) async fn run(args: ProveArgs, output: &Output) -> anyhow::Result<ExitCode> {
     match args.claim {
-        Claim::Delivery(MessageArgs { home, message: Place { peer, nonce } }) => {
-            print(&Client::of_home(&Home::at(home))?.prove_delivery(&peer, nonce).await?, output)
+        Claim::Delivery(MessageArgs { home, message: Place { peer, nonce }, incarnation }) => {
+            print(&Client::of_home(&Home::at(home))?.prove_delivery(&peer, incarnation, nonce).await?, output)
         }
-        Claim::Expiry(MessageArgs { home, message: Place { peer, nonce } }) => {
-            print(&Client::of_home(&Home::at(home))?.prove_expiry(&peer, nonce).await?, output)
+        Claim::Expiry(MessageArgs { home, message: Place { peer, nonce }, incarnation }) => {
+            print(&Client::of_home(&Home::at(home))?.prove_expiry(&peer, incarnation, nonce).await?, output)
         }
     }
 }

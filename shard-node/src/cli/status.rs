@@ -5,7 +5,7 @@ use crate::api::types::{NearStatus, StatusResponse};
 use crate::client::Client;
 use crate::home::Home;
 use clap::Args;
-use queue::engine::{InboundStatus, OutboundStatus, Status};
+use queue::engine::{InboundStatus, OutboundStatus, PastStatus, Status};
 use std::fmt::Write as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -36,6 +36,9 @@ fn text(status: &StatusResponse) -> Result<String, std::fmt::Error> {
     }
     for lane in &engine.inbound {
         writeln!(text, "lane {} → {}: {}", lane.peer, engine.shard, inbound(lane))?;
+    }
+    for past in &engine.past {
+        writeln!(text, "past lanes with {}, incarnation {}: {}", past.peer, past.incarnation, past_lanes(past))?;
     }
     write!(text, "inbox: {} messages", engine.inbox_size)?;
     Ok(text)
@@ -77,6 +80,12 @@ fn inbound(lane: &InboundStatus) -> String {
         connection(*connected),
         waits(lane.waiting_for.as_deref(), lane.frozen.as_deref()),
     )
+}
+
+fn past_lanes(past: &PastStatus) -> String {
+    let PastStatus { accepted, never_received_from, unsettled_max, delivered, .. } = past;
+    let never = never_received_from.map_or("unknown".to_owned(), |from| format!("from {from} on"));
+    format!("accepted {accepted}, never received {never}, at most {unsettled_max} unsettled, delivered {delivered}")
 }
 
 fn connection(connected: bool) -> &'static str {

@@ -2,6 +2,7 @@
 
 use super::bulk::{Batch, TakenBatch};
 use super::files::FilesCommand;
+use super::incarnations::IncarnationCommand;
 use super::outcomes::OutcomeReply;
 use super::proofs::ProofCommand;
 use crate::near::AttestGas;
@@ -80,7 +81,7 @@ impl Milestone {
     /// # Errors
     /// [`WaitError`], if there is no such message.
     pub fn is_reached(self, status: &Status, message: &SentMessage) -> Result<bool, WaitError> {
-        let SentMessage { peer, nonce } = message.clone();
+        let SentMessage { peer, nonce, .. } = message.clone();
         let lane = status.outbound.iter().find(|lane| lane.peer == peer);
         let lane = lane.ok_or_else(|| WaitError::NoLane(peer.clone()))?;
         if nonce >= lane.accepted {
@@ -179,11 +180,13 @@ pub(super) enum Command {
     /// Say how far a message has come, once that is durable.
     Outcome { message: SentMessage, reply: OutcomeReply },
     /// Prove a received message.
-    Prove { source: ShardId, nonce: u64, reply: oneshot::Sender<Result<MessageProof, ProveError>> },
+    Prove { message: SentMessage, reply: oneshot::Sender<Result<MessageProof, ProveError>> },
     /// Prove what became of a sent message.
     SettlementProof(ProofCommand),
     /// Read or take a lane by files.
     Files(FilesCommand),
+    /// Accept a peer that began anew, or settle what is unknown of before.
+    Incarnation(IncarnationCommand),
     /// Read the registered shards again; answered when NEAR has answered or failed to.
     RefreshRegistry { reply: oneshot::Sender<()> },
     /// Close these lanes and open all others.
@@ -203,8 +206,10 @@ pub(super) fn answer<T>(reply: oneshot::Sender<T>, value: T) {
 /// A message by its place.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SentMessage {
-    /// The destination.
+    /// The shard at the other end of its lane.
     pub peer: ShardId,
+    /// That shard's incarnation, if it is one that is over.
+    pub incarnation: Option<u32>,
     /// The nonce.
     pub nonce: u64,
 }
@@ -277,8 +282,8 @@ impl DriverHandle {
     ///
     /// # Errors
     /// [`Ended`], or [`ProveError`].
-    pub async fn prove(&self, source: ShardId, nonce: u64) -> Result<Result<MessageProof, ProveError>, Ended> {
-        self.ask(|reply| Command::Prove { source, nonce, reply }).await
+    pub async fn prove(&self, message: SentMessage) -> Result<Result<MessageProof, ProveError>, Ended> {
+        self.ask(|reply| Command::Prove { message, reply }).await
     }
 
     /// Has the registered shards read again, and waits until NEAR has answered or failed to.

@@ -92,7 +92,7 @@ impl<S: Store> Driver<S> {
     }
 
     /// Drops the connection to a peer, if there is one: it connects again.
-    fn begin_stream_anew(&mut self, peer: &ShardId, reason: &str) {
+    pub(super) fn begin_stream_anew(&mut self, peer: &ShardId, reason: &str) {
         if let Some((_, link)) = self.sessions.remove(peer) {
             link.restart(reason);
             self.engine.handle_disconnected(peer);

@@ -1,11 +1,11 @@
 //! What each input means to the engine and to those who wait.
 
-use super::command::{Command, Outgoing, answer};
+use super::command::{Command, Outgoing, SentMessage, answer};
 use super::{AttestOutcome, Driver, InboxError, Input, NearState, NodeState, NodeStop, Request, read_inbox};
 use crate::near::{Attempt, NearEvent};
 use crate::transport::PeerEvent;
 use queue::contract::{ShardStatus, ShardView};
-use queue::engine::{Direction, EnqueueError, Now, RegisteredShard, Ticket};
+use queue::engine::{Direction, EnqueueError, Now, RegisteredShard, Stop, Ticket};
 use queue::ids::{Route, ShardId, route};
 use queue::store::Store;
 use std::collections::BTreeMap;
@@ -45,9 +45,12 @@ impl<S: Store> Driver<S> {
             },
             Command::Wait { message, milestone, reply } => self.waiters.add_milestone(message, milestone, reply),
             Command::Outcome { message, reply } => self.handle_outcome(&message, reply),
-            Command::Prove { source, nonce, reply } => answer(reply, self.engine.prove(&source, nonce)),
+            Command::Prove { message: SentMessage { peer, incarnation, nonce }, reply } => {
+                answer(reply, self.engine.prove(&peer, incarnation, nonce));
+            }
             Command::SettlementProof(command) => self.handle_proof(command),
             Command::Files(command) => self.handle_files(command),
+            Command::Incarnation(command) => self.handle_incarnation(command),
             Command::RefreshRegistry { reply } => {
                 self.request(Request::RefreshRegistry);
                 self.refreshes.retain(|reply| !reply.is_closed());
@@ -56,7 +59,8 @@ impl<S: Store> Driver<S> {
             Command::CloseLanes { closed, reply } => {
                 self.engine.handle_closed_lanes(closed);
                 if let Some(registered) = self.registered.clone() {
-                    self.handle_registered(registered);
+                    // What it says of incarnations was handled before.
+                    let _ = self.handle_registered(registered);
                 }
                 answer(reply, ());
             }
@@ -146,9 +150,9 @@ impl<S: Store> Driver<S> {
                 self.engine.handle_near_time(block_time_ns, self.clock.now());
             }
             NearEvent::Registry(mut shards) => {
-                shards.retain(|shard| shard.status == ShardStatus::Active);
+                shards.retain(was_active);
                 self.registered = Some(shards.clone());
-                self.handle_registered(shards);
+                self.handle_registered(shards)?;
                 self.answer_refreshes();
             }
             NearEvent::Tip(tip) => self.engine.handle_tip(tip, self.clock.now())?,
@@ -166,9 +170,10 @@ impl<S: Store> Driver<S> {
     }
 
     /// Gives each registered shard the lanes that the configuration leaves open, and then peers.
-    fn handle_registered(&mut self, shards: Vec<ShardView>) {
-        self.engine.handle_registry(shards.iter().map(registered).collect());
+    fn handle_registered(&mut self, shards: Vec<ShardView>) -> Result<(), Stop> {
+        self.engine.handle_registry(shards.iter().map(registered).collect())?;
         self.request(Request::SetPeers(shards));
+        Ok(())
     }
 
     fn answer_refreshes(&mut self) {
@@ -176,6 +181,11 @@ impl<S: Store> Driver<S> {
             answer(reply, ());
         }
     }
+}
+
+/// Whether a shard has ever been able to attest: then it has lanes, whatever became of it.
+fn was_active(shard: &ShardView) -> bool {
+    shard.status != ShardStatus::Reserved || shard.key_epoch > 0
 }
 
 fn registered(shard: &ShardView) -> RegisteredShard {

@@ -21,6 +21,14 @@ impl OutcomeReplies {
         self.settled.push((turn, reply));
     }
 
+    /// Tells what became of a message, once `turn` is durable.
+    pub(super) fn push_state(&mut self, turn: TurnId, state: Result<MessageState, OutcomeError>, reply: OutcomeReply) {
+        match state {
+            Ok(state) => self.states.push((turn, state, reply)),
+            Err(error) => answer(reply, Err(error)),
+        }
+    }
+
     /// Answers all whose turn is durable.
     pub(super) fn answer(&mut self, durable: TurnId) {
         for (_, state, reply) in self.states.extract_if(.., |(turn, ..)| *turn <= durable) {
@@ -37,10 +45,12 @@ impl<S: Store> Driver<S> {
         // What the open turn brought has no turn to wait for yet. A failure comes again when the turn
         // is closed.
         let _ = self.engine.commit(self.clock.now());
-        match self.engine.outcome(&message.peer, message.nonce) {
-            Ok(state) => self.outcome_replies.states.push((self.engine.committed(), state, reply)),
-            Err(error) => answer(reply, Err(error)),
-        }
+        let SentMessage { peer, incarnation, nonce } = message;
+        let outcome = match incarnation {
+            Some(incarnation) => self.engine.past_outcome(peer, *incarnation, *nonce),
+            None => self.engine.outcome(peer, *nonce),
+        };
+        self.outcome_replies.push_state(self.engine.committed(), outcome, reply);
     }
 }
 

@@ -51,12 +51,12 @@ impl<S: Store> Driver<S> {
         let _ = self.engine.commit(self.clock.now());
         let turn = self.engine.committed();
         match command {
-            ProofCommand::Delivery { message: SentMessage { peer, nonce }, reply } => {
-                let result = self.engine.prove_delivery(&peer, nonce).map(Box::new);
+            ProofCommand::Delivery { message: SentMessage { peer, incarnation, nonce }, reply } => {
+                let result = self.engine.prove_delivery(&peer, incarnation, nonce).map(Box::new);
                 self.proof_replies.deliveries.push(Waiting { turn, result, reply });
             }
-            ProofCommand::Expiry { message: SentMessage { peer, nonce }, reply } => {
-                let result = self.engine.prove_expiry(&peer, nonce).map(Box::new);
+            ProofCommand::Expiry { message: SentMessage { peer, incarnation, nonce }, reply } => {
+                let result = self.engine.prove_expiry(&peer, incarnation, nonce).map(Box::new);
                 self.proof_replies.expiries.push(Waiting { turn, result, reply });
             }
         }

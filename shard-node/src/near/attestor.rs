@@ -1,12 +1,13 @@
 //! Endorses a checkpoint as a member of the shard, and has the bridge contract attest it.
 
+use super::registration::ACTIVATE_TGAS;
 use super::{Actor, NearError, Outcome, TransactError};
 use ed25519_dalek::{Signer as _, SigningKey};
 use near_primitives::types::Balance;
 use queue::attestation::ChainSignature;
 use queue::checkpoint::Checkpoint;
 use queue::codec;
-use queue::contract::{AttestArgs, AttestResult, Endorsement, Endorsements, ShardView, method};
+use queue::contract::{AttestArgs, AttestResult, Endorsement, Endorsements, ShardArgs, ShardView, method};
 use queue::digest::Native;
 use queue::engine::{AttestCost, AttestFailure};
 use queue::ids::ShardId;
@@ -80,6 +81,9 @@ impl Attestor {
         let registered = registered.ok_or_else(|| {
             AttestFailure::Rejected(format!("shard {} is not registered with the bridge", self.shard))
         })?;
+        if registered.public_key.is_none() {
+            self.activate().await?;
+        }
         let endorsements = self.endorse(&checkpoint, &registered)?;
         let args = codec::encode(&AttestArgs { checkpoint, endorsements });
         let outcome = self.actor.call_bridge(method::ATTEST, args, ATTEST_TGAS, Balance::ZERO).await;
@@ -87,6 +91,22 @@ impl Attestor {
             TransactError::Near(_) | TransactError::NoOutcome { .. } => AttestFailure::Unavailable(error.to_string()),
             TransactError::NoKey { .. } | TransactError::Refused { .. } => AttestFailure::Rejected(error.to_string()),
         })
+    }
+
+    /// Has the contract fetch the derived key of a key epoch that has begun: nothing is recorded in it
+    /// before.
+    async fn activate(&self) -> Result<(), AttestFailure> {
+        let args = serde_json::to_vec(&ShardArgs { shard: self.shard.clone() });
+        let args = args.map_err(|error| AttestFailure::Rejected(error.to_string()))?;
+        let outcome = self.actor.call_bridge(method::ACTIVATE, args, ACTIVATE_TGAS, Balance::ZERO).await;
+        let outcome = outcome.map_err(|error| AttestFailure::Unavailable(error.to_string()))?;
+        match outcome.result.as_deref() {
+            Ok(b"null") => {
+                Err(AttestFailure::Unavailable("the signer has not given the new key epoch's key".to_owned()))
+            }
+            Ok(_) => Ok(()),
+            Err(reason) => Err(AttestFailure::Rejected(format!("activating the key epoch: {reason}"))),
+        }
     }
 
     /// What ran on the bridge's account, and what on neither its nor the caller's.

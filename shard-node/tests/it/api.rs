@@ -419,10 +419,10 @@ async fn an_empty_inbox_is_waited_for_until_the_node_closes() {
 #[tokio::test]
 async fn a_message_that_was_never_received_cannot_be_proved() {
     let node = Node::alpha().await;
-    let (code, text, _) = refusal(node.client.prove(&shard("beta"), 3).await.unwrap_err());
+    let (code, text, _) = refusal(node.client.prove(&shard("beta"), None, 3).await.unwrap_err());
     assert_eq!(code, "not_there");
     assert!(text.contains("beta") && text.contains('3'), "{text}");
-    assert_eq!(refusal(node.client.prove(&shard("gamma"), 0).await.unwrap_err()).0, "no_lane");
+    assert_eq!(refusal(node.client.prove(&shard("gamma"), None, 0).await.unwrap_err()).0, "no_lane");
 }
 
 #[tokio::test]

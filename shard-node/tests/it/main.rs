@@ -10,6 +10,7 @@ mod mallory;
 mod near;
 mod processes;
 mod prove;
+mod recovery;
 mod relay;
 mod send;
 mod store;

@@ -439,7 +439,7 @@ fn a_file_takes_the_place_of_what_a_connection_has_staged() {
     world.run();
     assert_eq!(import(&mut world, "beta", &whole), Ok(4));
     assert_eq!(world.inbox("beta"), texts(0..70));
-    let proof = world.engine("beta").prove(&name("alpha"), 69).unwrap();
+    let proof = world.engine("beta").prove(&name("alpha"), None, 69).unwrap();
     assert!(proof.verify::<Native>(&trust(), derive_public_key).is_ok());
 }
 

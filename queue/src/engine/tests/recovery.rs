@@ -3,6 +3,7 @@
 use super::audit::audited;
 use super::limits::call;
 use super::*;
+use crate::derivation::derive_public_key;
 use crate::frame::{ReceiverFrame, encode_frame};
 use crate::store::MemoryStore;
 
@@ -15,7 +16,7 @@ fn beta_recovered(world: &mut World) {
 
 fn accept(world: &mut World) -> AcceptedIncarnation {
     let now = world.now();
-    let accepted = world.engine_mut("alpha").handle_accept_incarnation(&name("beta"), now).unwrap();
+    let accepted = world.engine_mut("alpha").handle_accept_incarnation(&name("beta"), 1, now).unwrap();
     world.connect();
     world.run();
     accepted
@@ -61,6 +62,14 @@ fn a_shard_that_lost_its_data_begins_anew_and_messages_flow_both_ways_once_its_p
     for shard in ["alpha", "beta"] {
         assert_eq!(audited(&world, shard, &world.copy(shard)).findings, [], "{shard}");
     }
+    let (beta, trust) = (name("beta"), world.config("alpha").trust);
+    let received = world.engine("alpha").prove(&beta, Some(0), 0).unwrap();
+    let received = received.verify::<Native>(&trust, derive_public_key).unwrap();
+    assert_eq!(received.message.body, Body::Data(b"from before".to_vec()));
+    let delivered = world.engine("alpha").prove_delivery(&beta, Some(0), 0).unwrap();
+    let delivered = delivered.verify::<Native>(&trust, derive_public_key).unwrap();
+    let delivered = Message::decode(&delivered.message).unwrap();
+    assert_eq!(delivered.body, Body::Data(b"before".to_vec()));
     let entries = world.engine("alpha").inbox(0, usize::MAX).unwrap();
     assert_eq!((entries[0].incarnation, entries[0].nonce), (0, 0));
     assert_eq!(world.engine("alpha").inbox(1, 1).unwrap()[0].incarnation, 1);
@@ -263,7 +272,7 @@ fn two_shards_that_lose_their_data_one_after_the_other_go_on_after_two_acceptanc
     world.show_registry("beta");
     world.run();
     let now = world.now();
-    let accepted = world.engine_mut("beta").handle_accept_incarnation(&name("alpha"), now).unwrap();
+    let accepted = world.engine_mut("beta").handle_accept_incarnation(&name("alpha"), 1, now).unwrap();
     assert_eq!((accepted.past, accepted.incarnation), (0, 1));
     world.connect();
     world.run();
@@ -345,10 +354,28 @@ fn mallorys_heads_of_a_past_and_of_a_future_incarnation_are_refused_by_name() {
 }
 
 #[test]
-fn there_is_nothing_to_accept_of_a_peer_that_lost_nothing() {
+fn only_the_incarnation_that_the_operator_looked_at_is_accepted() {
     let mut world = World::new(CrashPlan::Prompt);
     let now = world.now();
-    let mut accept = |peer: &str| world.engine_mut("alpha").handle_accept_incarnation(&name(peer), now).unwrap_err();
+    let mut accept = |peer: &str| world.engine_mut("alpha").handle_accept_incarnation(&name(peer), 1, now).unwrap_err();
     assert!(matches!(accept("beta"), AcceptError::Current { incarnation: 0, .. }));
     assert!(matches!(accept("gamma"), AcceptError::NoLane(_)));
+    beta_recovered(&mut world);
+    let other = world.engine_mut("alpha").handle_accept_incarnation(&name("beta"), 2, now).unwrap_err();
+    assert!(matches!(other, AcceptError::Other { found: 1, asked: 2, .. }), "{other}");
+}
+
+#[test]
+fn a_lane_that_mallorys_heads_contradict_says_nothing_of_what_was_never_received() {
+    let mut world = World::new(CrashPlan::Prompt);
+    world.connect();
+    world.send("alpha", "beta", "0");
+    world.run();
+    let last_height = world.tip("beta").unwrap().checkpoint.height;
+    let frozen = &mut world.engine_mut("alpha").outbound.get_mut(&name("beta")).unwrap().record.frozen;
+    *frozen = Some("attested to have received 9 messages, of 1 sealed".to_owned());
+    beta_recovered(&mut world);
+    let head = world.engine("alpha").inbound[&name("beta")].record.head.clone().unwrap();
+    assert_eq!(head.attestation.checkpoint.height, last_height, "the head of its last checkpoint is in hand");
+    assert_eq!(accept(&mut world).never_received_from, None);
 }

@@ -163,7 +163,7 @@ fn expiry_is_still_known_and_proved_after_a_restart() {
     world.crash("alpha");
     assert_eq!(settled(&world, "alpha", "beta", 1), Some(Settled::Expired));
     let trust = world.config("beta").trust;
-    let proof = world.engine("alpha").prove_expiry(&name("beta"), 1).unwrap();
+    let proof = world.engine("alpha").prove_expiry(&name("beta"), None, 1).unwrap();
     assert!(matches!(proof.ground, ExpiryGround::Checkpoint(_)));
     let verified = proof.verify::<Native>(&trust, derive_public_key).unwrap();
     assert_eq!((verified.nonce, verified.reason, verified.result_nonce), (1, Tombstone::Expired, None));
@@ -173,17 +173,17 @@ fn expiry_is_still_known_and_proved_after_a_restart() {
 fn a_tombstone_proves_to_a_stranger_that_a_message_never_ran() {
     let world = buried();
     let trust = world.config("beta").trust;
-    let proof = world.engine("alpha").prove_expiry(&name("beta"), 1).unwrap();
+    let proof = world.engine("alpha").prove_expiry(&name("beta"), None, 1).unwrap();
     let verified = proof.verify::<Native>(&trust, derive_public_key).unwrap();
     assert_eq!((verified.reason, verified.result_nonce), (Tombstone::Expired, Some(0)));
     for delivered in [0, 2] {
-        let refused = world.engine("alpha").prove_expiry(&name("beta"), delivered);
+        let refused = world.engine("alpha").prove_expiry(&name("beta"), None, delivered);
         assert!(matches!(refused, Err(SettlementProofError::NotExpired { .. })), "{refused:?}");
-        let proof = world.engine("alpha").prove_delivery(&name("beta"), delivered).unwrap();
+        let proof = world.engine("alpha").prove_delivery(&name("beta"), None, delivered).unwrap();
         let verified = proof.verify::<Native>(&trust, derive_public_key).unwrap();
         assert!(matches!(verified.verdict, DeliveryVerdict::Delivered(_)));
     }
-    let refused = world.engine("alpha").prove_delivery(&name("beta"), 1);
+    let refused = world.engine("alpha").prove_delivery(&name("beta"), None, 1);
     assert!(matches!(refused, Err(SettlementProofError::NeverRan { .. })), "{refused:?}");
 }
 
@@ -204,7 +204,7 @@ fn a_delivery_before_the_deadline_can_be_proved_when_newer_heads_are_past_it() {
     world.run();
     let trust = world.config("beta").trust;
     for nonce in 0..5 {
-        let proof = world.engine("alpha").prove_delivery(&name("beta"), nonce).unwrap();
+        let proof = world.engine("alpha").prove_delivery(&name("beta"), None, nonce).unwrap();
         let verified = proof.verify::<Native>(&trust, derive_public_key).unwrap();
         assert!(matches!(verified.verdict, DeliveryVerdict::Delivered(_)), "{nonce}: {:?}", verified.verdict);
     }
@@ -225,13 +225,13 @@ fn what_retention_has_let_go_is_pruned_and_says_so() {
         world.run();
     }
     let alpha = world.engine("alpha");
-    let pruned = alpha.prove_delivery(&name("beta"), 0);
+    let pruned = alpha.prove_delivery(&name("beta"), None, 0);
     assert!(
         matches!(pruned, Err(SettlementProofError::Message(OutcomeError::Pruned { first: 256, .. }))),
         "{pruned:?}"
     );
     assert!(matches!(alpha.outcome(&name("beta"), 255), Err(OutcomeError::Pruned { .. })));
-    assert!(alpha.prove_delivery(&name("beta"), 256).is_ok());
+    assert!(alpha.prove_delivery(&name("beta"), None, 256).is_ok());
     assert_eq!(alpha.outcome(&name("beta"), 256), Ok(MessageState::Settled(Settled::Delivered)));
 }
 

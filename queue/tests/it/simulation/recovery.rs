@@ -53,9 +53,10 @@ impl World {
         let now = self.now(shard);
         let status = self.nodes[shard].engine.status();
         let waiting = status.outbound.into_iter().filter(|lane| lane.awaits_incarnation.is_some());
-        for peer in waiting.map(|lane| lane.peer).filter(|_| status.resumed) {
-            self.ends.remove(&(shard.clone(), peer.clone()));
-            let accepted = self.node(shard).engine.handle_accept_incarnation(&peer, now);
+        for lane in waiting.filter(|_| status.resumed) {
+            self.ends.remove(&(shard.clone(), lane.peer.clone()));
+            let incarnation = lane.awaits_incarnation.expect("it waits for one");
+            let accepted = self.node(shard).engine.handle_accept_incarnation(&lane.peer, incarnation, now);
             accepted.expect("it waits for that");
         }
     }

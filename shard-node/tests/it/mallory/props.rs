@@ -86,7 +86,7 @@ impl Props {
 /// The third shard's newest head for the target, from a proof that the target makes for strangers.
 async fn of_third(stage: &Stage) -> HeadProof {
     loop {
-        match stage.target.client.prove(stage.third(), 0).await {
+        match stage.target.client.prove(stage.third(), None, 0).await {
             Ok(proof) => return proof.head,
             // Between a head and the messages that it covers.
             Err(ClientError::Refused(error)) if error.code == "catching_up" => {}

@@ -1,0 +1,192 @@
+//! A shard that lost its data, with real processes: begun anew, accepted by its peer's operator, and
+//! what was open settled.
+
+use serde_json::Value;
+use shard_node::demo::fleet::{Fleet, NEAR, SHARDS};
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Output;
+use std::time::Duration;
+
+/// Far above what a busy machine needs.
+const TIME_LIMIT: Duration = Duration::from_secs(300);
+
+const ALPHA: &str = SHARDS[0];
+const BETA: &str = SHARDS[1];
+const OWNER_KEY: &str = "near/credentials/localnet/test.near.json";
+
+struct Bridge {
+    fleet: Fleet,
+    folder: tempfile::TempDir,
+}
+
+impl Bridge {
+    async fn start() -> Bridge {
+        let folder = tempfile::tempdir().expect("a folder");
+        let program = PathBuf::from(env!("CARGO_BIN_EXE_shard-node"));
+        let mut fleet = Fleet::new(program, folder.path().to_owned(), 20);
+        fleet.start_all(drop).await.expect("a running bridge");
+        Bridge { fleet, folder }
+    }
+
+    fn store(&self, shard: &str) -> PathBuf {
+        self.fleet.home(shard).join("store")
+    }
+
+    async fn run(&self, args: &[&str]) -> Output {
+        let mut command = self.fleet.command();
+        command.current_dir(self.folder.path()).arg("--json").args(args);
+        command.output().await.expect("a process")
+    }
+
+    /// Runs a command that succeeds, and gives its last line.
+    async fn done(&self, args: &[&str]) -> Value {
+        let output = self.run(args).await;
+        assert!(output.status.success(), "{args:?}: {}{}", words(&output), String::from_utf8_lossy(&output.stdout));
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        serde_json::from_str(text.lines().last().unwrap_or_default()).unwrap_or_default()
+    }
+
+    /// Runs a command that fails, and gives what it says.
+    async fn refused(&self, args: &[&str]) -> String {
+        let output = self.run(args).await;
+        assert!(!output.status.success(), "{args:?}: {}", String::from_utf8_lossy(&output.stdout));
+        words(&output)
+    }
+
+    async fn send(&self, from: &str, text: &str, until: Option<&str>) {
+        let to = if from == ALPHA { "bob.beta" } else { "bob.alpha" };
+        let wait = until.map_or(vec![], |until| vec!["--wait", until]);
+        self.done(&[&["send", "--home", from, "--to", to, text][..], &wait].concat()).await;
+    }
+
+    /// Waits until the status of a shard's node is as told.
+    async fn until(&self, shard: &str, is_so: impl Fn(&Value) -> bool) {
+        while !is_so(&self.done(&["status", "--home", shard]).await) {}
+    }
+
+    /// Payloads, and the incarnations of their sources.
+    async fn inbox(&self, shard: &str) -> Vec<(u64, String)> {
+        let output = self.run(&["inbox", "--home", shard]).await;
+        let lines = String::from_utf8_lossy(&output.stdout).into_owned();
+        let entries = lines.lines().map(|line| serde_json::from_str::<Value>(line).expect("JSON"));
+        let shown = |entry: Value| {
+            let text = entry["payload_base64"].as_str().expect("data").to_owned();
+            (entry["incarnation"].as_u64().expect("an incarnation"), text)
+        };
+        entries.map(shown).collect()
+    }
+}
+
+fn words(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+fn copy_folder(from: &Path, to: &Path) {
+    fs::create_dir_all(to).expect("made");
+    for entry in fs::read_dir(from).expect("listed") {
+        let entry = entry.expect("an entry");
+        let target = to.join(entry.file_name());
+        if entry.path().is_dir() {
+            copy_folder(&entry.path(), &target);
+        } else {
+            fs::copy(entry.path(), target).expect("copied");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_shard_that_lost_its_data_begins_anew_and_its_peer_accepts_it_and_settles_what_was_open() {
+    tokio::time::timeout(TIME_LIMIT, async {
+        let mut bridge = Bridge::start().await;
+        bridge.send(ALPHA, "a0", Some("settled")).await;
+        bridge.send(BETA, "b0", Some("delivered")).await;
+        bridge.fleet.kill(BETA).await.expect("it ran");
+        let lost = bridge.folder.path().join("lost");
+        copy_folder(&bridge.store(BETA), &lost);
+        fs::remove_dir_all(bridge.store(BETA)).expect("lost");
+        bridge.send(ALPHA, "a1", None).await;
+
+        let stopped = bridge.refused(&["run", "--home", BETA]).await;
+        assert!(stopped.contains("shard-node shard recover"), "{stopped}");
+        begin_anew(&mut bridge).await;
+        bridge.fleet.start_node(BETA).await.expect("a node that begins anew");
+        bridge.until(BETA, |status| status["resumed"] == true && status["incarnation"] == 1).await;
+
+        accept(&bridge).await;
+        bridge.send(ALPHA, "a2", Some("delivered")).await;
+        bridge.send(BETA, "b1", Some("delivered")).await;
+        bridge.send(ALPHA, "a3", Some("settled")).await;
+        assert_eq!(bridge.inbox(BETA).await.len(), 2, "a1 is not sent again by itself");
+        let alphas: Vec<u64> = bridge.inbox(ALPHA).await.into_iter().map(|(incarnation, _)| incarnation).collect();
+        assert_eq!(alphas, [0, 1], "what was received before stays");
+        for home in [ALPHA, BETA] {
+            bridge.fleet.kill(home).await.expect("it ran");
+            let verdict = bridge.done(&["fsck", "--home", home]).await;
+            assert_eq!(verdict["sound"].as_bool(), Some(true), "{verdict}");
+        }
+        the_lost_copy_stops(&bridge, &lost).await;
+    })
+    .await
+    .expect("in time");
+}
+
+/// Cut after the intent, then finished, and then there is nothing more to recover.
+async fn begin_anew(bridge: &mut Bridge) {
+    let recover = ["shard", "recover", "--home", BETA];
+    let explained = bridge.refused(&recover).await;
+    assert!(explained.contains("incarnation 1") && explained.contains("--yes"), "{explained}");
+    let nobody = [&recover[..], &["--yes", "--credentials-dir", "nowhere"]].concat();
+    let no_key = bridge.refused(&nobody).await;
+    assert!(no_key.contains("open_incarnation") && no_key.contains("nowhere"), "{no_key}");
+    let with_key = [&recover[..], &["--yes", "--key-file", OWNER_KEY]].concat();
+    bridge.fleet.kill(NEAR).await.expect("it ran");
+    bridge.refused(&with_key).await;
+    bridge.fleet.start_near().await.expect("the network again");
+    let begun = bridge.done(&with_key).await;
+    assert_eq!((begun["incarnation"].as_u64(), begun["set_aside"].is_string()), (Some(1), true), "{begun}");
+    let again = bridge.refused(&with_key).await;
+    assert!(again.contains("nothing is lost"), "{again}");
+}
+
+async fn accept(bridge: &Bridge) {
+    bridge.until(ALPHA, |status| status["outbound"][0]["awaits_incarnation"] == 1).await;
+    let over = bridge.refused(&["send", "--home", ALPHA, "--to", "bob.beta", "x"]).await;
+    assert!(over.contains("shard-node lane accept-incarnation beta"), "{over}");
+    let early = bridge.refused(&["lane", "unsettled", "beta", "--home", ALPHA]).await;
+    assert!(early.contains("not accepted yet"), "{early}");
+    let accept = ["lane", "accept-incarnation", "beta", "--home", ALPHA];
+    let explained = bridge.refused(&accept).await;
+    assert!(explained.contains("Of 2 messages to it 1 are settled"), "{explained}");
+    let accepted = bridge.done(&[&accept[..], &["--yes"]].concat()).await;
+    assert_eq!((accepted["past"].as_u64(), accepted["incarnation"].as_u64()), (Some(0), Some(1)), "{accepted}");
+    let again = bridge.refused(&[&accept[..], &["--yes"]].concat()).await;
+    assert!(again.contains("nothing to accept"), "{again}");
+
+    // Whether beta's last head had reached alpha depends on when it was killed.
+    let unsettled = bridge.done(&["lane", "unsettled", "beta", "--home", ALPHA]).await;
+    let open = unsettled["messages"].as_array().expect("a list");
+    let is_known = accepted["never_received_from"].as_u64() == Some(1);
+    assert_eq!(open.len(), usize::from(!is_known), "{accepted}: {unsettled}");
+    let settle = ["lane", "settle", "beta", "1", "--as", "failed", "--home", ALPHA];
+    if is_known {
+        let known = bridge.refused(&settle).await;
+        assert!(known.contains("settled as never received"), "{known}");
+    } else {
+        bridge.done(&settle).await;
+        bridge.done(&settle).await;
+    }
+    let settled = bridge.done(&["lane", "unsettled", "beta", "--home", ALPHA]).await;
+    assert_eq!(settled["messages"].as_array().map(Vec::len), Some(0), "{settled}");
+    let known = bridge.refused(&["lane", "settle", "beta", "0", "--as", "failed", "--home", ALPHA]).await;
+    assert!(known.contains("settled as delivered"), "{known}");
+}
+
+/// A copy of the store from before the loss finds that the shard has begun anew.
+async fn the_lost_copy_stops(bridge: &Bridge, lost: &Path) {
+    fs::remove_dir_all(bridge.store(BETA)).expect("removed");
+    copy_folder(lost, &bridge.store(BETA));
+    let stopped = bridge.refused(&["run", "--home", BETA]).await;
+    let says_so = stopped.contains("in incarnation 1") || stopped.contains("not the newest copy");
+    assert!(says_so, "{stopped}");
+}
