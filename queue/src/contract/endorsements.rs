@@ -75,8 +75,8 @@ mod tests {
     #[test]
     fn endorsements_read_from_a_list_are_in_order_and_each_once() {
         let endorsement = |member: u16| Endorsement { member, signature: [7; 64] };
-        let read = Endorsements::try_from(vec![endorsement(0), endorsement(63)]).unwrap();
-        assert_eq!(read.iter().unwrap().map(|(member, _)| member).collect::<Vec<_>>(), [0, 63]);
+        let read = Endorsements::try_from(vec![endorsement(0), endorsement(63)]).expect("in order");
+        assert_eq!(read.iter().expect("one of each").map(|(member, _)| member).collect::<Vec<_>>(), [0, 63]);
         assert_eq!(codec::encode(&read).len(), 8 + 4 + 2 * 64);
         for wrong in [vec![0, 0], vec![3, 2], vec![64], vec![65_535]] {
             let list = wrong.into_iter().map(endorsement).collect::<Vec<_>>();
