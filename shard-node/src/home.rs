@@ -5,6 +5,7 @@
 //! keys.json     its secrets                            (keys.rs)
 //! api.token     what a client of the local API shows
 //! store/        what it has accepted and decided       (store.rs)
+//! recovery.json which incarnation is to begin          (recovery.rs)
 //! lock          held while a process uses the home
 //! ```
 //! Folders are 0700 and files 0600: the home holds secrets and other people's messages.

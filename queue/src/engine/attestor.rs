@@ -90,14 +90,15 @@ impl Attestor {
         self.last_failure = None;
     }
 
-    /// A new key epoch has begun. A candidate at or above its first height was not recorded before and
-    /// can't be any more: it says the same in the new epoch, heads, time and all.
+    /// The newest key epoch, as NEAR tells it. A candidate of another one, at or above its first height,
+    /// was not recorded before and can't be any more: it says the same in the newest epoch, heads, time
+    /// and all.
     ///
-    /// So nothing is said twice at one height, whichever of the two the contract has recorded: it
-    /// records one, and [`Attestor::adopt_epoch`] knows either.
+    /// So no two things are said at one height, and a server that lags or lies costs time only: the
+    /// contract records one of them, and [`Attestor::adopt_epoch`] knows each.
     pub(super) fn follow_epoch(&mut self, own: &RegisteredShard) {
         let is_void =
-            |pending: &Checkpoint| pending.key_epoch < own.key_epoch && pending.height >= own.epoch_first_height;
+            |pending: &Checkpoint| pending.key_epoch != own.key_epoch && pending.height >= own.epoch_first_height;
         if self.pending().is_some_and(is_void) {
             self.set_epoch(own.key_epoch, own.epoch_first_height);
         }

@@ -71,8 +71,8 @@ pub struct AcceptedIncarnation {
 }
 
 impl<S: Store> Engine<S> {
-    /// The shards that the contract lists at `final`, this one included. A list that is older than
-    /// what NEAR has told before changes nothing.
+    /// The shards that the contract lists at `final`, this one included. A list from before this
+    /// store's incarnation changes nothing.
     ///
     /// # Errors
     /// [`Stop::OtherIncarnation`] if this shard has begun an incarnation that isn't this store's.
@@ -85,8 +85,7 @@ impl<S: Store> Engine<S> {
                 expected: self.incarnation,
             });
         }
-        let is_older = self.own.as_ref().is_some_and(|known| own.key_epoch < known.key_epoch);
-        if own.incarnation < self.incarnation || is_older {
+        if own.incarnation < self.incarnation {
             return Ok(());
         }
         for peer in shards.into_iter().filter(|listed| listed.shard != own.shard) {

@@ -83,6 +83,13 @@ fn mallory_cannot_make_a_node_disown_its_candidate_by_a_key_epoch_that_there_is_
     assert_eq!(world.tip("alpha").unwrap().checkpoint, candidate);
     assert_eq!(world.engine("alpha").status().attested_height, Some(candidate.height));
     assert_eq!(world.inbox("beta"), ["0", "1"]);
+
+    world.send("alpha", "beta", "2: sealed in an epoch that there is not, and then in its own");
+    world.run();
+    assert_eq!(world.inbox("beta").len(), 2);
+    world.show_registry("alpha");
+    world.run();
+    assert_eq!(world.inbox("beta").len(), 3);
 }
 
 /// The candidate that alpha seals next, whose request is on its way.
