@@ -1,8 +1,14 @@
 //! A shard that lost its data, with real processes: begun anew, accepted by its peer's operator, and
 //! what was open settled.
 
+use ed25519_dalek::Signer as _;
+use near_primitives::types::Balance;
+use queue::contract::{Endorsement, Endorsements, RekeyArgs, method};
+use queue::statement::{Statement, StatementScope};
 use serde_json::Value;
 use shard_node::demo::fleet::{Fleet, NEAR, SHARDS};
+use shard_node::home::Home;
+use shard_node::near::{Actor, KeyFile, NearClient};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Output;
@@ -189,4 +195,40 @@ async fn the_lost_copy_stops(bridge: &Bridge, lost: &Path) {
     let stopped = bridge.refused(&["run", "--home", BETA]).await;
     let says_so = stopped.contains("in incarnation 1") || stopped.contains("not the newest copy");
     assert!(says_so, "{stopped}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_running_node_follows_a_new_key_epoch_of_its_shard_and_has_its_key_fetched() {
+    tokio::time::timeout(TIME_LIMIT, async {
+        let bridge = Bridge::start().await;
+        bridge.send(ALPHA, "a0", Some("settled")).await;
+        let home = Home::at(bridge.fleet.home(ALPHA));
+        let (config, keys) = (home.read_config().expect("read"), home.read_keys().expect("read"));
+        let client = NearClient::new(&config.near_rpc, &config.trust.domain.bridge).expect("an address");
+        let view = client.shard(&config.shard).await.expect("answered").expect("registered");
+        let (key_epoch, curve) = (view.key_epoch + 1, view.curve);
+        let scope = StatementScope {
+            domain: config.trust.domain.clone(),
+            shard: config.shard.clone(),
+            members_version: view.members_version,
+        };
+        let signed = Statement::Rekey { key_epoch, curve }.signed_bytes(&scope);
+        let endorsement = Endorsement { member: 0, signature: keys.member.sign(&signed).to_bytes() };
+        let endorsements = Endorsements::try_from(vec![endorsement]).expect("one member");
+        let args = RekeyArgs { shard: config.shard.clone(), curve, endorsements };
+        let args = serde_json::to_vec(&args).expect("JSON");
+        let payer = KeyFile::read(&bridge.folder.path().join(OWNER_KEY)).expect("read");
+        let actor = Actor::new(client.clone(), &payer.account.expect("named"), payer.key);
+        let opened = actor.call_bridge(method::REKEY, args, 150, Balance::from_millinear(50)).await;
+        opened.expect("executed").result.expect("agreed");
+
+        for text in ["a1", "a2"] {
+            bridge.send(ALPHA, text, Some("delivered")).await;
+        }
+        let tip = client.tip(&config.shard).await.expect("answered").expect("recorded").checkpoint;
+        assert_eq!(tip.key_epoch, key_epoch);
+        bridge.send(BETA, "b0", Some("settled")).await;
+    })
+    .await
+    .expect("in time");
 }
