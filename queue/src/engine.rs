@@ -36,6 +36,7 @@ mod records;
 mod recovery;
 mod refusal;
 mod results;
+mod retention;
 mod settlement;
 mod staged;
 mod subtrees;
@@ -47,15 +48,18 @@ mod tests;
 
 pub use audit::{ATTESTOR_KEY, AuditReport, AuditedLane, Expectation, Finding, audit, heights};
 pub use bulk::TakenRun;
-pub use config::{Budget, CALL_WINDOW_DEFAULT, Config, RETENTION_BYTES_MAX_DEFAULT, STORE_FORMAT, Settling};
+pub use config::{
+    Budget, CALL_WINDOW_DEFAULT, Config, INBOUND_RETENTION_BYTES_MAX_DEFAULT, RETENTION_BYTES_MAX_DEFAULT,
+    STORE_FORMAT, Settling,
+};
 pub use evidence::ResumeError;
 pub use export::{Export, ExportError};
 pub use feeds::{FEED_NAME_BYTES_MAX, FEEDS_MAX, FeedName, FeedNameError, FeedState};
 pub use import::{ImportError, Imported};
 pub use incarnation::{AcceptError, AcceptedIncarnation};
 pub use io::{
-    AttestCost, AttestFailure, Direction, Enqueue, EnqueueError, InboundStatus, InboxEntry, Now, OutboundStatus,
-    Output, PeerError, ProveError, RegisteredShard, Status, Stop, Ticket,
+    AttestCost, AttestFailure, Direction, Enqueue, EnqueueError, InboundStatus, InboxEntry, InboxError, Now,
+    OutboundStatus, Output, PeerError, ProveError, RegisteredShard, Status, Stop, Ticket,
 };
 
 pub use keys::{IdempotencyKey, IdempotencyKeyError, KEY_BYTES_MAX, KEY_KEPT_NS, KEYS_MAX};
@@ -290,6 +294,7 @@ impl<S: Store> Engine<S> {
         self.keys
             .flush(time_ns, &self.store, &mut self.journal)
             .inspect_err(|error| self.failure = Some(error.clone()))?;
+        self.prune_inbound().inspect_err(|error| self.failure = Some(error.clone()))?;
         self.outbound.values_mut().for_each(|outbound| outbound.flush(&mut self.journal));
         for inbound in self.inbound.values_mut() {
             inbound.tell_staged(self.config.staged_bytes_max, &mut self.journal);

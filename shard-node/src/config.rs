@@ -1,6 +1,6 @@
 //! What a node is and does: `config.json` in its home.
 
-use queue::engine::{Budget, RETENTION_BYTES_MAX_DEFAULT, Settling};
+use queue::engine::{Budget, INBOUND_RETENTION_BYTES_MAX_DEFAULT, RETENTION_BYTES_MAX_DEFAULT, Settling};
 use queue::ids::{AccountId, ShardId};
 use queue::trust::{PublicKey, TrustRoot};
 use serde::{Deserialize, Serialize};
@@ -65,6 +65,10 @@ pub struct Config {
     /// 64 MiB if left out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retention_bytes_max: Option<u64>,
+    /// Bytes of delivered messages of one lane that are kept, to be read, proved and exported. 1 GiB
+    /// if left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub inbound_retention_bytes_max: Option<u64>,
     /// What attesting may cost; no bound if left out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub budget: Option<BudgetConfig>,
@@ -93,6 +97,9 @@ impl Config {
         Settling {
             deadline_default_ms: self.deadline_default_ms,
             retention_bytes_max: self.retention_bytes_max.unwrap_or(RETENTION_BYTES_MAX_DEFAULT),
+            inbound_retention_bytes_max: self
+                .inbound_retention_bytes_max
+                .unwrap_or(INBOUND_RETENTION_BYTES_MAX_DEFAULT),
             ..Settling::default()
         }
     }

@@ -37,7 +37,7 @@ use queue::digest::Hash;
 use queue::engine::{Config, Direction, Engine, Output, Stop};
 use queue::frame::EncodedFrame;
 use queue::ids::ShardId;
-use queue::store::{Store, StoreError};
+use queue::store::Store;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -284,12 +284,16 @@ fn read_inbox<S: Store>(
     engine: &Engine<S>,
     times: &SyncTimes,
     range: InboxRange,
-) -> Result<Vec<Delivered>, StoreError> {
+) -> Result<Vec<Delivered>, InboxError> {
     let mut messages: Vec<Delivered> = Vec::new();
     let mut room = INBOX_BYTES_MAX;
     let mut from = range.from;
     while messages.len() < range.limit && room > 0 {
-        let entries = engine.inbox(from, room)?;
+        let entries = match engine.inbox(from, room) {
+            // Who reads on from here is told.
+            Err(queue::engine::InboxError::Pruned { .. }) if !messages.is_empty() => break,
+            entries => entries?,
+        };
         let Some(last) = entries.last() else { break };
         from = last.position.saturating_add(1);
         let bytes: usize = entries.iter().map(|entry| entry.content.as_ref().map_or(0, Vec::len)).sum();

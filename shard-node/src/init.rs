@@ -286,6 +286,7 @@ fn ensure_config(home: &Home, options: &Options, trust: &TrustRoot, owner: Accou
         staged_bytes_max: None,
         deadline_default_ms: None,
         retention_bytes_max: None,
+        inbound_retention_bytes_max: None,
         budget: None,
     };
     home.write_config(&config)?;

@@ -8,6 +8,7 @@ mod inbox;
 mod lane;
 mod parties;
 mod past;
+mod retention;
 mod rows;
 mod settled;
 mod settlement;
@@ -103,6 +104,7 @@ pub fn audit<S: Store>(store: &S, expectation: &Expectation<'_>, progress: &mut 
     let past = audit.take("records past/", Audit::past).unwrap_or_default();
     audit.past_all(attestor.attested.as_ref(), &past, progress);
     let received = inbound.values().chain(past.iter().map(|past| &past.inbound));
+    audit.take("records pruned/", |audit| audit.pruned(received.clone()));
     audit.take("inbox", |audit| inbox::check(audit, received));
     audit.take("records key/", |audit| audit.keys(&outbound, &settlements, &past));
     audit.take("records feed/", Audit::feeds);
@@ -238,16 +240,19 @@ impl<S: Store> Audit<'_, S> {
             let kept_from = prune_point(pruned.min(*acknowledged).min(log.size()));
             let newest = inbound.get(peer).and_then(|back| back.head.as_ref());
             let side = opened(peer).map_or(Side::Alone, |outbound| Side::Sent(Sent::new(self.store, outbound, newest)));
-            walks.push(Walk::new(self.store, lane, log.size(), kept_from, claims(lane, log, *bytes), side));
+            walks.push(Walk::new(self.store, lane, log.size(), (0, kept_from), claims(lane, log, *bytes), side));
         }
         for (peer, InboundRecord { lane, log, bytes, staged, .. }) in inbound {
+            let kept_from = self.take("records pruned/", |audit| audit.kept_from(lane)).unwrap_or(0);
             let mut expected = claims(lane, log, *bytes);
+            // What is said of smaller sizes was compared before the messages were let go.
+            expected.retain(|expected| expected.size >= kept_from);
             expected.push(Expected::whole(&staged.log, staged.bytes, "the record of what is staged"));
             expected.extend(staged.marks.iter().map(|mark| Expected::whole(&mark.log, mark.bytes, "a staged mark")));
             let size = staged.log.size().max(log.size());
             let received = |outbound| Side::Received(Received::new(self.store, lane, log.size(), outbound));
             let side = opened(peer).map_or(Side::Alone, received);
-            walks.push(Walk::new(self.store, lane, size, 0, expected, side));
+            walks.push(Walk::new(self.store, lane, size, (kept_from, kept_from), expected, side));
         }
         for walk in walks {
             let (audited, findings) = walk.run(progress);

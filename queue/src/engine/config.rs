@@ -36,6 +36,8 @@ pub struct Settling {
     pub deadline_default_ms: Option<u64>,
     /// Bytes of acknowledged messages of one lane that are kept, to prove their delivery or expiry.
     pub retention_bytes_max: u64,
+    /// Bytes of delivered messages of one lane that are kept, to be read, proved and exported.
+    pub inbound_retention_bytes_max: u64,
     /// Call window: calls of one lane without a result above which enqueue takes no further ones.
     pub call_window: usize,
 }
@@ -43,6 +45,11 @@ pub struct Settling {
 /// Acknowledged messages that are kept unless configured otherwise, in bytes: a quarter of a million
 /// messages of 256 bytes.
 pub const RETENTION_BYTES_MAX_DEFAULT: u64 = 64 * 1024 * 1024;
+
+/// Delivered messages that are kept of one lane unless configured otherwise, in bytes: room for
+/// millions of small messages, so that a reader may be away for long, and no more than a disk bears
+/// from dozens of peers.
+pub const INBOUND_RETENTION_BYTES_MAX_DEFAULT: u64 = 1024 * 1024 * 1024;
 
 /// The call window unless configured otherwise: as many calls as a second brings at one for each
 /// millisecond, which is longer than most signatures take.
@@ -53,6 +60,7 @@ impl Default for Settling {
         Settling {
             deadline_default_ms: None,
             retention_bytes_max: RETENTION_BYTES_MAX_DEFAULT,
+            inbound_retention_bytes_max: INBOUND_RETENTION_BYTES_MAX_DEFAULT,
             call_window: CALL_WINDOW_DEFAULT,
         }
     }

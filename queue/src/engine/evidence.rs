@@ -116,8 +116,13 @@ impl<S: Store> Engine<S> {
     /// What this node has verified of a peer's lane at a size, proved if the newest head is of all
     /// that is here.
     fn verified_root(&self, peer: &ShardId, size: u64) -> Result<RootProof, StoreError> {
-        let record = &self.inbound[peer].record;
+        let inbound = &self.inbound[peer];
+        let (record, kept_from) = (&inbound.record, inbound.kept_from());
         let here = record.log.size();
+        if size < kept_from {
+            // The root at that size can't be made any more.
+            return Ok(RootProof::claimed(here, record.log.root::<Native>()));
+        }
         let tree = LaneTree { store: &self.store, lane: &record.lane };
         let (root, steps) = if size < here {
             let proof = tree.consistency(size, here)?;

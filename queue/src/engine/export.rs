@@ -1,6 +1,7 @@
 //! Batch files of a lane, out of the store.
 
 use super::Engine;
+use super::inbound::Inbound;
 use super::io::Direction;
 use super::tree::{LaneTree, prune_point};
 use crate::batch::{BATCH_MESSAGE_BYTES_MAX, BATCH_PART_BYTES, BatchHeader, BatchPart};
@@ -149,28 +150,32 @@ impl<S: Store> Engine<S> {
                 frozen: record.frozen.as_ref(),
             });
         }
-        let record = &self.inbound.get(peer).ok_or_else(no_lane)?.record;
+        let inbound = self.inbound.get(peer).ok_or_else(no_lane)?;
+        let (record, kept) = (&inbound.record, inbound.kept_from());
         let size = record.log.size();
         match record.head.as_ref().map(|head| head.head.sent_size).filter(|attested| *attested > size) {
             Some(attested) => Err(ExportError::CatchingUp { lane: record.lane.clone(), size, attested }),
-            None => Ok(Exportable { lane: &record.lane, head: &record.head, kept: 0, default: 0..size, frozen: None }),
+            None => Ok(Exportable { lane: &record.lane, head: &record.head, kept, default: kept..size, frozen: None }),
         }
     }
 
     /// The next part of a batch file; `None` at its end.
     ///
     /// # Errors
-    /// [`ExportError::Range`] if the messages were acknowledged and pruned since it began.
+    /// [`ExportError::Range`] if the messages were pruned since it began.
     pub fn export_part(&self, export: &mut Export) -> Result<Option<BatchPart>, ExportError> {
         let Export { direction, lane, at, end, attested, is_begun } = export;
         if std::mem::replace(is_begun, true) && at == end {
             return Ok(None);
         }
-        if *direction == Direction::Outbound {
-            let kept = self.outbound.get(&lane.destination).map_or(0, |lane| prune_point(lane.record.acknowledged));
-            if *at < kept {
-                return Err(ExportError::Range { lane: lane.clone(), range: *at..*end, kept, attested: *attested });
+        let kept = match direction {
+            Direction::Outbound => {
+                self.outbound.get(&lane.destination).map_or(0, |lane| prune_point(lane.record.acknowledged))
             }
+            Direction::Inbound => self.inbound.get(&lane.source).map_or(0, Inbound::kept_from),
+        };
+        if *at < kept {
+            return Err(ExportError::Range { lane: lane.clone(), range: *at..*end, kept, attested: *attested });
         }
         let stream = if at == end { Vec::new() } else { read_part(&self.store, lane, at, *end)? };
         let consistency = LaneTree { store: &self.store, lane }.consistency(*at, *attested)?;

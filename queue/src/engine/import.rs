@@ -157,6 +157,10 @@ impl<S: Store> Engine<S> {
         }
         let (log, end) = (&inbound.record.log, part.end());
         let at = log.size().min(end);
+        if at < inbound.kept_from() {
+            // Nothing is left to compare it with, and nothing of it is missing.
+            return Ok(false);
+        }
         let tree = LaneTree { store: &self.store, lane: part.lane() };
         let here = if at == log.size() { log.clone() } else { tree.range_at(at)? };
         if log_in(part, at) != here {

@@ -9,6 +9,7 @@ use super::records::{
 };
 use super::refusal::Refusal;
 use super::results::Judge;
+use super::retention::Retention;
 use super::staged::Staged;
 use super::tree::LaneTree;
 use crate::derivation::derive_public_key;
@@ -32,6 +33,8 @@ pub(super) struct Inbound {
     /// The time that a checkpoint for the source should have reached, as it has wished on its
     /// connection.
     pub(super) wished_ns: Option<u64>,
+    /// How far the oldest messages are pruned.
+    pub(super) retention: Retention,
     staged: Staged,
     session: Option<Session>,
     /// The head whose signature was checked last: a backlog is released by the same one, batch by
@@ -84,12 +87,13 @@ impl Inbound {
         let staged = StagedRecord::default();
         let record =
             InboundRecord { lane, log, bytes: 0, sealed: 0, acknowledged: 0, head: None, frozen: None, staged };
-        Inbound::from_record(record, VecDeque::new())
+        Inbound::from_record(record, VecDeque::new(), Retention::default())
     }
 
-    pub(super) fn from_record(record: InboundRecord, runs: VecDeque<StagedRun>) -> Self {
+    pub(super) fn from_record(record: InboundRecord, runs: VecDeque<StagedRun>, retention: Retention) -> Self {
         let staged = Staged::new(record.staged.clone(), runs);
-        Inbound { record, dirty: false, stopped: None, wished_ns: None, staged, session: None, checked: None }
+        let (dirty, stopped, wished_ns) = (false, None, None);
+        Inbound { record, dirty, stopped, wished_ns, retention, staged, session: None, checked: None }
     }
 
     pub(super) fn peer(&self) -> &ShardId {

@@ -320,6 +320,25 @@ pub struct InboxEntry {
     pub content: Result<Vec<u8>, Tombstone>,
 }
 
+/// Why the inbox can't be read from a position on.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum InboxError {
+    /// What stood there isn't kept any more.
+    #[error(
+        "position {position} of the inbox is pruned: read on from {first}; \
+         a larger inbound_retention_bytes_max keeps more"
+    )]
+    Pruned {
+        /// The position asked for.
+        position: u64,
+        /// The position to read on from: nothing between the two is kept.
+        first: u64,
+    },
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
 /// A node's state, for people and machines.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Status {
@@ -430,6 +449,19 @@ pub enum ProveError {
         nonce: u64,
         /// How many messages there are.
         size: u64,
+    },
+    /// It was delivered, and isn't kept any more.
+    #[error(
+        "nonce {nonce} of the lane from {peer} is pruned: messages from {first} on are kept; \
+         a larger inbound_retention_bytes_max keeps more"
+    )]
+    Pruned {
+        /// The source.
+        peer: ShardId,
+        /// The nonce asked for.
+        nonce: u64,
+        /// The first message that is kept.
+        first: u64,
     },
     /// The lane's newest attested head is ahead of what has arrived.
     #[error(

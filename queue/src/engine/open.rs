@@ -10,8 +10,9 @@ use super::outbound::Outbound;
 use super::past::PastLanes;
 use super::records::{
     ATTESTOR, AttestorRecord, BLOCK_TIME, HOME, HomeRecord, INBOUND, INBOX_SIZE, INCARNATION, InboundRecord, OUTBOUND,
-    OutboundRecord, PAST, SPENT, decode_record, read_record, settlement_key, staged_prefix, successor_key,
+    OutboundRecord, PAST, SPENT, decode_record, pruned_key, read_record, settlement_key, staged_prefix, successor_key,
 };
+use super::retention::Retention;
 use super::settlement::Settlement;
 use super::{Config, Engine, Now, STORE_FORMAT, Stop};
 use crate::store::{Store, StoreError};
@@ -42,7 +43,10 @@ impl<S: Store> Engine<S> {
             for bytes in scan_all(&store, &staged_prefix(&record.lane))? {
                 runs.push_back(decode_record("staged run", &bytes)?);
             }
-            inbound.insert(record.lane.source.clone(), Inbound::from_record(record, runs));
+            let peer = record.lane.source.clone();
+            let pruned = read_record(&store, "pruned lane", &pruned_key(&record.lane))?.unwrap_or_default();
+            let retention = Retention::from_record(pruned, record.log.size());
+            inbound.insert(peer, Inbound::from_record(record, runs, retention));
         }
         let mut successors = BTreeMap::new();
         for peer in outbound.keys() {

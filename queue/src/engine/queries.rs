@@ -3,14 +3,14 @@
 use super::Engine;
 use super::inbound::Inbound;
 use super::incarnation::waits_for_accept;
-use super::io::{InboundStatus, InboxEntry, OutboundStatus, ProveError, Status};
+use super::io::{InboundStatus, InboxEntry, InboxError, OutboundStatus, ProveError, Status};
 use super::outbound::Outbound;
 use super::past::PastLanes;
 use super::records::{INBOX, InboundRecord, InboxRecord, decode_record, inbox_end, inbox_key};
 use super::tree::LaneTree;
 use crate::ids::ShardId;
 use crate::proof::{MESSAGE_PROOF_FORMAT, MessageProof};
-use crate::store::{Store, StoreError};
+use crate::store::Store;
 
 impl<S: Store> Engine<S> {
     /// The node's state.
@@ -31,11 +31,11 @@ impl<S: Store> Engine<S> {
     }
 
     /// The inbox from a position on: as many durable entries as fit `bytes_max`, but at least one
-    /// if there is one.
+    /// if there is one. Entries that stand one behind the other: those of one lane.
     ///
     /// # Errors
-    /// [`StoreError`].
-    pub fn inbox(&self, from_position: u64, bytes_max: usize) -> Result<Vec<InboxEntry>, StoreError> {
+    /// [`InboxError`].
+    pub fn inbox(&self, from_position: u64, bytes_max: usize) -> Result<Vec<InboxEntry>, InboxError> {
         let Some(after) = from_position.checked_add(1) else { return Ok(Vec::new()) };
         let Some((key, bytes)) = self.store.scan(INBOX, &inbox_key(after), 1)?.pop() else { return Ok(Vec::new()) };
         let record: InboxRecord = decode_record("inbox", &bytes)?;
@@ -43,7 +43,12 @@ impl<S: Store> Engine<S> {
             return Ok(Vec::new());
         }
         let first_position = inbox_end(&key)?.saturating_sub(record.count);
-        let skipped = from_position.saturating_sub(first_position);
+        let kept_from = self.kept_from(&record.lane)?;
+        let first = first_position + kept_from.saturating_sub(record.first_nonce).min(record.count);
+        if from_position < first {
+            return Err(InboxError::Pruned { position: from_position, first });
+        }
+        let skipped = from_position - first_position;
         let first_nonce = record.first_nonce + skipped;
         let room = usize::try_from(record.count - skipped).unwrap_or(usize::MAX);
         let messages = self.store.read(&record.lane, first_nonce, bytes_max)?;
@@ -81,6 +86,10 @@ impl<S: Store> Engine<S> {
         let Some(head) = record.head.clone().filter(|_| nonce < size) else {
             return Err(ProveError::NotThere { peer, nonce, size });
         };
+        let first = inbound.kept_from();
+        if nonce < first {
+            return Err(ProveError::Pruned { peer, nonce, first });
+        }
         let attested = head.head.sent_size;
         if attested > size {
             return Err(ProveError::CatchingUp { peer, size, attested });

@@ -51,6 +51,10 @@ pub(super) const OUTBOUND: &[u8] = b"outbound/";
 pub(super) const EVIDENCE: &[u8] = b"evidence/";
 /// Prefix of [`InboundRecord`]s.
 pub(super) const INBOUND: &[u8] = b"inbound/";
+/// Prefix of leaf hashes of messages that were too large to be kept.
+const LEAF: &[u8] = b"leaf/";
+/// Prefix of [`PrunedRecord`]s.
+pub(super) const PRUNED: &[u8] = b"pruned/";
 /// Prefix of [`SettlementRecord`]s.
 pub(super) const SETTLEMENT: &[u8] = b"settlement/";
 /// Key of [`SpentRecord`].
@@ -161,9 +165,10 @@ pub(super) struct StagedRun {
 }
 
 impl NodeRecord {
-    /// The size of the lane at which the subtree is complete.
+    /// The size of the lane at which the subtree is complete; any other of a damaged record, without
+    /// a panic.
     pub(super) fn completed(&self) -> u64 {
-        (self.index + 1) << self.level
+        self.index.wrapping_add(1).checked_shl(self.level).unwrap_or(0)
     }
 }
 
@@ -202,6 +207,17 @@ pub(super) struct InboxRecord {
     pub(super) turn: u64,
     /// Nonces that were settled without a delivery.
     pub(super) tombstones: Vec<(u64, Tombstone)>,
+}
+
+/// How far the messages of a lane from another shard are pruned.
+///
+/// Invariant: `below` is a multiple of 64, and not above the lane's verified size.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, BorshSerialize, BorshDeserialize)]
+pub(super) struct PrunedRecord {
+    /// Messages below are not kept.
+    pub(super) below: u64,
+    /// Their bytes, each with its length.
+    pub(super) bytes: u64,
 }
 
 /// How far a feed is.
@@ -422,7 +438,17 @@ pub(super) fn nodes_prefix(lane: &Lane) -> Vec<u8> {
 
 /// Key of the leaf hash of a message that was too large to be kept.
 pub(super) fn leaf_key(lane: &Lane, nonce: u64) -> Vec<u8> {
-    [&b"leaf/"[..], &codec::encode(lane), &nonce.to_be_bytes()].concat()
+    numbered(LEAF, lane, Some(nonce))
+}
+
+/// How the keys of a lane's leaf hashes begin.
+pub(super) fn leaf_prefix(lane: &Lane) -> Vec<u8> {
+    numbered(LEAF, lane, None)
+}
+
+/// Key of the [`PrunedRecord`] of a lane from a peer.
+pub(super) fn pruned_key(lane: &Lane) -> Vec<u8> {
+    numbered(PRUNED, lane, None)
 }
 
 /// Decodes a record.

@@ -11,6 +11,7 @@ mod files;
 mod limits;
 mod recovery;
 mod rekey;
+mod retention;
 mod settlement;
 mod world;
 

@@ -51,9 +51,9 @@ impl<S: Store> LaneTree<'_, S> {
     /// Bytes of the first `size` messages, each with its length.
     pub(super) fn bytes_at(&self, size: u64) -> Result<u64, StoreError> {
         let whole = size / STORED_LEAVES;
-        let mut bytes = match whole.checked_sub(1) {
-            Some(index) => self.stored(NodeId { level: STORED_LEVEL_MIN, index })?.bytes_end,
-            None => 0,
+        let mut bytes = match whole * STORED_LEAVES {
+            0 => 0,
+            completed => self.ending_at(completed)?.bytes_end,
         };
         self.for_each(whole * STORED_LEAVES, size, |_, message| {
             bytes += stream_bytes(message);
@@ -78,6 +78,13 @@ impl<S: Store> LaneTree<'_, S> {
 
     pub(super) fn stored(&self, id: NodeId) -> Result<NodeRecord, StoreError> {
         self.in_row(&self.row((id.index + 1) << id.level)?, id)
+    }
+
+    /// A subtree that is complete at this size, a multiple of 64. Of pruned messages few others are left.
+    pub(super) fn ending_at(&self, completed: u64) -> Result<NodeRecord, StoreError> {
+        let row = self.row(completed)?;
+        let found = row.into_iter().find(|node| node.completed() == completed);
+        found.ok_or_else(|| self.lacks(NodeId { level: STORED_LEVEL_MIN, index: completed / STORED_LEAVES - 1 }))
     }
 
     /// The row that holds the subtrees that are complete at this size; empty if there is none.

@@ -6,7 +6,7 @@ use axum::Json;
 use axum::extract::rejection::{JsonRejection, PathRejection, QueryRejection};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
-use queue::engine::{EnqueueError, OutcomeError, ProveError};
+use queue::engine::{EnqueueError, InboxError as EngineInboxError, OutcomeError, ProveError};
 use queue::store::StoreError;
 
 /// When a caller who came too early may try again, in milliseconds.
@@ -21,7 +21,7 @@ pub(super) struct Failure {
 
 impl Failure {
     pub(super) fn new(status: StatusCode, code: &str, message: impl ToString) -> Self {
-        let body = ErrorBody { code: code.to_owned(), message: message.to_string(), retry_ms: None };
+        let body = ErrorBody { code: code.to_owned(), message: message.to_string(), retry_ms: None, first: None };
         Failure { status, body }
     }
 
@@ -106,7 +106,12 @@ impl From<StoreError> for Failure {
 impl From<InboxError> for Failure {
     fn from(error: InboxError) -> Self {
         match error {
-            InboxError::Store(error) => error.into(),
+            InboxError::Engine(EngineInboxError::Store(error)) => error.into(),
+            InboxError::Engine(EngineInboxError::Pruned { first, .. }) => {
+                let mut failure = Failure::new(StatusCode::GONE, "pruned", error);
+                failure.body.first = Some(first);
+                failure
+            }
             InboxError::TooMany(_) => Failure::new(StatusCode::TOO_MANY_REQUESTS, "busy", error).retry_in(RETRY_MS),
         }
     }
@@ -139,6 +144,11 @@ impl From<ProveError> for Failure {
         match error {
             ProveError::NoLane(_) => Failure::new(StatusCode::NOT_FOUND, "no_lane", error),
             ProveError::NotThere { .. } => Failure::new(StatusCode::NOT_FOUND, "not_there", error).retry_in(RETRY_MS),
+            ProveError::Pruned { first, .. } => {
+                let mut failure = Failure::new(StatusCode::GONE, "pruned", error);
+                failure.body.first = Some(first);
+                failure
+            }
             ProveError::CatchingUp { .. } => {
                 Failure::new(StatusCode::SERVICE_UNAVAILABLE, "catching_up", error).retry_in(RETRY_MS)
             }

@@ -160,6 +160,9 @@ pub struct ErrorBody {
     /// When to try again, in milliseconds, if that may help.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retry_ms: Option<u64>,
+    /// Of what is pruned: the nonce or the position from which on something is kept.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub first: Option<u64>,
 }
 
 /// Body of every answer that is an error.

@@ -53,6 +53,7 @@ impl Bridge {
             let mut config = home.read_config()?;
             config.backlog_bytes_max = Some(LANE_BYTES_MAX);
             config.staged_bytes_max = Some(LANE_BYTES_MAX);
+            config.inbound_retention_bytes_max = Some(LANE_BYTES_MAX);
             home.write_config(&config)?;
         }
         let [source, destination] = SHARDS.map(|shard| Client::of_home(&Home::at(fleet.home(shard))));

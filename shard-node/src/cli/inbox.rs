@@ -3,8 +3,8 @@
 use super::Output;
 use super::output::printable;
 use crate::api::INBOX_MESSAGES_MAX;
-use crate::api::types::{InboxMessage, InboxOutcome, InboxQuery, InboxResponse, InboxResult};
-use crate::client::Client;
+use crate::api::types::{ErrorBody, InboxMessage, InboxOutcome, InboxQuery, InboxResponse, InboxResult};
+use crate::client::{Client, ClientError};
 use crate::home::Home;
 use clap::Args;
 use std::path::PathBuf;
@@ -25,7 +25,7 @@ pub struct InboxArgs {
     /// Go on with messages as they are delivered; with --json, one object per message
     #[arg(long)]
     follow: bool,
-    /// Position of the first message
+    /// Position of the first message; where messages are pruned it goes on behind them
     #[arg(long, value_name = "N", default_value_t = 0)]
     from: u64,
     /// Most messages to show [default: 1000, or no limit with --follow]
@@ -41,7 +41,14 @@ pub(super) async fn run(args: InboxArgs, output: &Output) -> anyhow::Result<Exit
     while left > 0 && !output.is_closed() {
         let limit = usize::try_from(left).unwrap_or(usize::MAX).min(INBOX_MESSAGES_MAX);
         let wait_ms = if args.follow { FOLLOW_WAIT_MS } else { 0 };
-        let page = client.inbox(&InboxQuery { from: shown.next, limit: Some(limit), wait_ms }).await?;
+        let page = match client.inbox(&InboxQuery { from: shown.next, limit: Some(limit), wait_ms }).await {
+            Err(ClientError::Refused(ErrorBody { message, first: Some(first), .. })) if first > shown.next => {
+                output.step(message);
+                shown.next = first;
+                continue;
+            }
+            page => page?,
+        };
         if page.entries.is_empty() && !args.follow {
             break;
         }

@@ -242,9 +242,13 @@ async fn count(home: PathBuf, lane: Arc<LaneRun>, expected: u64) -> anyhow::Resu
     let client = Client::of_home(&Home::at(home))?;
     let mut query = InboxQuery { from: 0, limit: None, wait_ms: INBOX_WAIT_MS };
     loop {
-        let Ok(response) = client.inbox(&query).await else {
-            tokio::time::sleep(RETRY_PAUSE).await;
-            continue;
+        let response = match client.inbox(&query).await {
+            Ok(response) => response,
+            Err(ClientError::Refused(error)) if error.first.is_some() => bail!("uncounted messages: {}", error.message),
+            Err(_) => {
+                tokio::time::sleep(RETRY_PAUSE).await;
+                continue;
+            }
         };
         query.from = response.next;
         let nothing_came = response.entries.is_empty();

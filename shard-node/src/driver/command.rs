@@ -9,7 +9,6 @@ use crate::near::AttestGas;
 use queue::engine::{Enqueue, EnqueueError, InboxEntry, ProveError, Status};
 use queue::ids::ShardId;
 use queue::proof::MessageProof;
-use queue::store::StoreError;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -217,9 +216,9 @@ pub struct SentMessage {
 /// Why the inbox can't be read.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum InboxError {
-    /// The store failed.
+    /// It is pruned, or the store failed.
     #[error(transparent)]
-    Store(#[from] StoreError),
+    Engine(#[from] queue::engine::InboxError),
     /// Too many callers wait.
     #[error("{0} callers wait already: try again later")]
     TooMany(usize),

@@ -1,7 +1,7 @@
 //! What each input means to the engine and to those who wait.
 
 use super::command::{Command, Outgoing, SentMessage, answer};
-use super::{AttestOutcome, Driver, InboxError, Input, NearState, NodeState, NodeStop, Request, read_inbox};
+use super::{AttestOutcome, Driver, Input, NearState, NodeState, NodeStop, Request, read_inbox};
 use crate::near::{Attempt, NearEvent};
 use crate::transport::PeerEvent;
 use queue::contract::{ShardStatus, ShardView};
@@ -41,7 +41,7 @@ impl<S: Store> Driver<S> {
             }
             Command::Inbox { range, reply } => match read_inbox(&self.engine, &self.times, range) {
                 Ok(messages) if messages.is_empty() && range.wait => self.waiters.add_inbox(range, reply),
-                result => answer(reply, result.map_err(InboxError::from)),
+                result => answer(reply, result),
             },
             Command::Wait { message, milestone, reply } => self.waiters.add_milestone(message, milestone, reply),
             Command::Outcome { message, reply } => self.handle_outcome(&message, reply),

@@ -4,7 +4,6 @@ use super::command::{
     Delivered, InboxError, InboxRange, InboxReply, Milestone, SentMessage, WaitError, WaitReply, answer,
 };
 use queue::engine::Status;
-use queue::store::StoreError;
 
 /// Most callers that wait at once. Each costs a connection to the local API.
 const WAITERS_MAX: usize = 1_024;
@@ -39,12 +38,12 @@ impl Waiters {
     }
 
     /// Answers those for whom `read` has something.
-    pub(super) fn look_at_inbox(&mut self, read: impl Fn(InboxRange) -> Result<Vec<Delivered>, StoreError>) {
+    pub(super) fn look_at_inbox(&mut self, read: impl Fn(InboxRange) -> Result<Vec<Delivered>, InboxError>) {
         for (range, reply) in std::mem::take(&mut self.inbox) {
             match read(range) {
                 _ if reply.is_closed() => {}
                 Ok(messages) if messages.is_empty() => self.inbox.push((range, reply)),
-                result => answer(reply, result.map_err(InboxError::from)),
+                result => answer(reply, result),
             }
         }
     }

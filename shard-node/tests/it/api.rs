@@ -185,6 +185,7 @@ fn config(api_addr: SocketAddr) -> Config {
         staged_bytes_max: None,
         deadline_default_ms: None,
         retention_bytes_max: None,
+        inbound_retention_bytes_max: None,
         budget: None,
     }
 }

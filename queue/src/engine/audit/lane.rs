@@ -4,11 +4,11 @@
 use super::settled::Side;
 use super::{AuditedLane, Finding, Rows, reason};
 use crate::digest::{Hash, Native, node};
-use crate::engine::deadlines::{Deadlines, NodeNotes};
+use crate::engine::deadlines::{Deadlines, LaneNotes, NodeNotes};
 use crate::engine::records::{NodeRecord, STORED_LEVEL_MIN, decode_record, nodes_key, nodes_prefix};
 use crate::engine::tree::LaneTree;
 use crate::ids::Lane;
-use crate::log::{CompactRange, NodeId, range_at};
+use crate::log::{CompactRange, NodeId, perfect_subtrees, range_at};
 use crate::store::{Store, StoreError};
 use crate::stream::stream_bytes;
 
@@ -41,6 +41,8 @@ pub(super) struct Walk<'a, S> {
     store: &'a S,
     lane: &'a Lane,
     size: u64,
+    /// Of smaller subtrees only the peaks at this size are kept.
+    nodes_from: u64,
     kept_from: u64,
     /// Sorted by size.
     expected: Vec<Expected>,
@@ -50,13 +52,13 @@ pub(super) struct Walk<'a, S> {
 }
 
 impl<'a, S: Store> Walk<'a, S> {
-    /// Of the lane of `size` messages whose bytes are kept from `kept_from` on, which is a multiple
-    /// of 64.
+    /// Of the lane of `size` messages whose bytes are kept from `kept_from` on, and whose subtrees
+    /// are from `nodes_from` on: multiples of 64.
     pub(super) fn new(
         store: &'a S,
         lane: &'a Lane,
         size: u64,
-        kept_from: u64,
+        (nodes_from, kept_from): (u64, u64),
         mut expected: Vec<Expected>,
         side: Side<'a, S>,
     ) -> Self {
@@ -70,7 +72,7 @@ impl<'a, S: Store> Walk<'a, S> {
             bytes: 0,
             nodes: 0,
         };
-        Walk { store, lane, size, kept_from, expected, side, audited, findings: Vec::new() }
+        Walk { store, lane, size, nodes_from, kept_from, expected, side, audited, findings: Vec::new() }
     }
 
     /// Reads everything. What can't be read ends it, with a finding.
@@ -93,7 +95,11 @@ impl<'a, S: Store> Walk<'a, S> {
     fn check_nodes(&mut self) -> Result<(), StoreError> {
         let prefix = nodes_prefix(self.lane);
         let mut rows = Rows::new(self.store, &prefix);
-        let mut expected = stored_nodes(self.size);
+        let pruned = self.nodes_from;
+        let mut expected = perfect_subtrees(0, pruned).chain(stored_nodes(self.size).filter(move |id| {
+            let completed = (id.index + 1) << id.level;
+            completed > pruned
+        }));
         // The largest subtrees so far, left to right: the last two are a parent's children.
         let mut peaks: Vec<NodeRecord> = Vec::new();
         while let Some((key, value)) = rows.next()? {
@@ -106,7 +112,11 @@ impl<'a, S: Store> Walk<'a, S> {
                     return Ok(());
                 };
                 self.audited.nodes += 1;
-                self.check_node(id, &found, &mut peaks);
+                if found.completed() > pruned {
+                    self.check_node(id, &found, &mut peaks);
+                } else if found.notes != LaneNotes::default().of_completed(id.level) {
+                    self.find(format!("the peak {index} at level {level} has notes, which only sent messages have"));
+                }
                 peaks.push(found);
                 completed = found.completed();
             }
@@ -154,8 +164,8 @@ impl<'a, S: Store> Walk<'a, S> {
     /// Hashes the messages that are kept, on top of the stored nodes below them.
     fn check_messages(&mut self, progress: &mut dyn FnMut(u64)) -> Result<(), StoreError> {
         let mut log = range_at(self.kept_from, |id| self.stored(id).map(|node| node.hash))?;
-        let below = (self.kept_from >> STORED_LEVEL_MIN).checked_sub(1);
-        let below = below.map(|index| self.stored(NodeId { level: STORED_LEVEL_MIN, index })).transpose()?;
+        let tree = LaneTree { store: self.store, lane: self.lane };
+        let below = (self.kept_from > 0).then(|| tree.ending_at(self.kept_from)).transpose()?;
         let mut bytes = below.map_or(0, |node| node.bytes_end);
         self.compare(&log, bytes);
         self.side.begin(self.kept_from, |id| LaneTree { store: self.store, lane: self.lane }.stored(id))?;

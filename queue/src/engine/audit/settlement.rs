@@ -94,6 +94,7 @@ impl<S: Store> Audit<'_, S> {
         back: &InboundRecord,
         record: &SettlementRecord,
     ) -> Result<(), StoreError> {
+        let kept_from = self.kept_from(&back.lane)?;
         let prefix = outcome_key(lane, None);
         let mut rows = Rows::new(self.store, &prefix);
         while let Some((key, bytes)) = rows.next()? {
@@ -102,8 +103,10 @@ impl<S: Store> Audit<'_, S> {
             if nonce >= acknowledged || record.open_calls.contains_key(&nonce) {
                 self.find(place, format!("request {nonce} has a result, but is open or not acknowledged"));
             }
-            if found.result_nonce >= back.log.size() || self.outcome_of(back, nonce, found.result_nonce)? != Some(found)
-            {
+            // The result may have been pruned since.
+            let is_kept = found.result_nonce >= kept_from;
+            let is_there = found.result_nonce < back.log.size();
+            if !is_there || is_kept && self.outcome_of(back, nonce, found.result_nonce)? != Some(found) {
                 self.find(place, format!("the outcome of request {nonce} is not what its result says"));
             }
         }
@@ -183,6 +186,7 @@ impl<S: Store> Audit<'_, S> {
             head.received_size == received && (received < pruned || head.received_root == root(&out.lane, received)?);
         // A frozen lane may have been attested with other roots.
         let is_sent = back.frozen.is_some()
+            || head.sent_size < self.kept_from(&back.lane)?
             || head.sent_size > back.log.size()
             || head.sent_root == root(&back.lane, head.sent_size)?;
         if !(is_received && is_sent) {
@@ -199,8 +203,11 @@ impl<S: Store> Audit<'_, S> {
             let nonce = number(&key, &prefix)?;
             let (result_nonce, head): (u64, HeadProof) = decode_record("expiry evidence", &bytes)?;
             self.head(place, &head, &back.lane);
-            let said = self.outcome_of(back, nonce, result_nonce)?.map(|record| record.outcome);
-            if head.head.received_size > nonce || said != Some(OutcomeKind::Success) {
+            let says_so = result_nonce < self.kept_from(&back.lane)?
+                || self
+                    .outcome_of(back, nonce, result_nonce)?
+                    .is_some_and(|record| record.outcome == OutcomeKind::Success);
+            if head.head.received_size > nonce || !says_so {
                 self.find(place, format!("the evidence that request {nonce} expired and ran shows neither"));
             }
         }

@@ -3,7 +3,7 @@
 mod settled;
 
 use super::super::deadlines::{Deadlines, NodeNotes};
-use super::super::records::{INBOX, InboxRecord, NodeRecord, nodes_key, nodes_prefix};
+use super::super::records::{INBOX, InboxRecord, NodeRecord, PRUNED, nodes_key, nodes_prefix};
 use super::*;
 use crate::codec;
 use crate::ids::Lane;
@@ -13,7 +13,10 @@ use std::ops::Range;
 
 /// Traffic both ways beyond two stored levels, pruned in part, with a checkpoint pending at alpha.
 fn worn_world() -> World {
-    let settling = Settling { retention_bytes_max: 0, ..Settling::default() };
+    worn_world_with(Settling { retention_bytes_max: 0, ..Settling::default() })
+}
+
+fn worn_world_with(settling: Settling) -> World {
     let mut world = World::with(CrashPlan::Prompt, u64::MAX, settling, None);
     world.connect();
     for round in 0..6 {
@@ -104,6 +107,27 @@ fn a_flipped_bit_in_any_record_is_found() {
             _ => 0..0,
         });
     }
+}
+
+#[test]
+fn a_flipped_bit_or_a_missing_record_of_pruned_inbound_lanes_is_found() {
+    let settling = Settling { inbound_retention_bytes_max: 4_000, ..Settling::default() };
+    let world = worn_world_with(settling);
+    let store = world.copy("beta");
+    let report = audited(&world, "beta", &store);
+    assert_eq!(report.findings, []);
+    let back = &report.lanes[1];
+    assert_eq!((back.kept_from, back.messages), (192, back.size - 192), "two peaks stand for what was pruned");
+    let nodes = nodes_prefix(&world.inbound_lane("beta"));
+    let is_of_lane = |key: &[u8]| key.starts_with(&nodes) || key.starts_with(PRUNED) || key.starts_with(INBOX);
+    flip_each(&world, "beta", |key, value| match key {
+        key if !is_of_lane(key) => 0..value.len(),
+        // Bytes up to a peak are counted at the last one only.
+        key if key.starts_with(&nodes) => 48..56,
+        key if key.starts_with(INBOX) => turn_of_run(value),
+        _ => 0..0,
+    });
+    delete_each(&world, "beta", |key| !is_of_lane(key));
 }
 
 /// Where the attestor's record has the time of alpha's pending checkpoint.

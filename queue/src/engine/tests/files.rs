@@ -43,13 +43,18 @@ fn file((header, parts): &(BatchHeader, Vec<BatchPart>)) -> Vec<u8> {
     parts.iter().fold(header.encode(), |file, part| [file, part.encode()].concat())
 }
 
+/// The file that a node writes of a lane.
+pub(super) fn file_of(world: &World, by: &str, direction: Direction, peer: &str, range: Option<Range<u64>>) -> Vec<u8> {
+    file(&pieces(world, by, direction, peer, range).unwrap())
+}
+
 /// The file that alpha writes for beta.
 fn exported(world: &World, range: Option<Range<u64>>) -> Vec<u8> {
-    file(&pieces(world, "alpha", Direction::Outbound, "beta", range).unwrap())
+    file_of(world, "alpha", Direction::Outbound, "beta", range)
 }
 
 /// A node takes a file; gives the number of messages that it brought.
-fn import(world: &mut World, into: &str, file: &[u8]) -> Result<u64, ImportError> {
+pub(super) fn import(world: &mut World, into: &str, file: &[u8]) -> Result<u64, ImportError> {
     let taken = take(world, into, file);
     world.run();
     taken

@@ -1,7 +1,7 @@
 //! What must be true of the world, after every step and in the end.
 
 use super::world::{Entry, Shown, World};
-use queue::engine::{MessageState, OutcomeError, Settled};
+use queue::engine::{InboxError, MessageState, OutcomeError, Settled};
 use queue::ids::{Lane, ShardId};
 use queue::message::{Body, Message, Outcome, Tombstone};
 use std::collections::{BTreeMap, BTreeSet};
@@ -97,7 +97,14 @@ impl World {
         let mut position = if reread { 0 } else { seen };
         loop {
             let at = u64::try_from(position).expect("a length fits 64 bits");
-            let entries = node.engine.inbox(at, 100_000).expect("the disk works");
+            let entries = match node.engine.inbox(at, 100_000) {
+                Err(InboxError::Pruned { first, .. }) => {
+                    position = usize::try_from(first).expect("a length");
+                    assert!(position <= node.inbox.len(), "the inbox of {shard} lost {first} before it was read");
+                    continue;
+                }
+                entries => entries.expect("the disk works"),
+            };
             if entries.is_empty() {
                 break;
             }

@@ -430,7 +430,11 @@ pub(super) fn config(shard: &ShardId) -> Config {
         backlog_bytes_max: 3_000_000,
         staged_bytes_max: 1_000_000,
         closed_lanes: BTreeSet::new(),
-        settling: Settling { retention_bytes_max: 100_000, ..Settling::default() },
+        settling: Settling {
+            retention_bytes_max: 100_000,
+            inbound_retention_bytes_max: 100_000,
+            ..Settling::default()
+        },
         budget: None,
     }
 }

@@ -63,7 +63,7 @@ fn line(progress: &StreamProgress) -> Bytes {
 }
 
 fn refusal(code: &str, retry_ms: Option<u64>) -> ErrorBody {
-    ErrorBody { code: code.to_owned(), message: format!("refused: {code}"), retry_ms }
+    ErrorBody { code: code.to_owned(), message: format!("refused: {code}"), retry_ms, first: None }
 }
 
 async fn answer(State(node): State<Shared>, uri: axum::http::Uri, body: Body) -> Response {
@@ -117,6 +117,7 @@ fn config(api_addr: SocketAddr) -> Config {
         staged_bytes_max: None,
         deadline_default_ms: None,
         retention_bytes_max: None,
+        inbound_retention_bytes_max: None,
         budget: None,
     }
 }

@@ -1,0 +1,175 @@
+//! Retention of inbound lanes: lets go of the oldest delivered messages, with the subtrees and the
+//! rows of the inbox that only they needed.
+//!
+//! What is delivered was decided, and nothing of the protocol asks for it again: the verified log
+//! goes on from its compact range. It is kept to be read, proved and exported.
+
+use super::Engine;
+use super::inbound::Inbound;
+use super::journal::Journal;
+use super::records::{
+    INBOX, InboxRecord, NodeRecord, PrunedRecord, decode_record, inbox_end, inbox_key, leaf_key, leaf_prefix,
+    nodes_key, nodes_prefix, pruned_key, read_record,
+};
+use super::tree::{LaneTree, STORED_LEAVES, prune_point};
+use crate::ids::Lane;
+use crate::log::perfect_subtrees;
+use crate::store::{Store, StoreError, TurnId};
+
+/// Rows of the inbox that are looked at in one turn, so that a turn stays short; the others are
+/// looked at with the next.
+const INBOX_ROWS_MAX: usize = 1_024;
+
+/// Once the bound is exceeded, so much of it is let go at once: finding out how far to go costs some
+/// reads, which pay only for many messages.
+const SLACK_DIVISOR: u64 = 16;
+
+/// How far a lane's messages are pruned.
+///
+/// Invariant: `record` is in the store or in the open turn.
+#[derive(Debug, Default)]
+pub(super) struct Retention {
+    pub(super) record: PrunedRecord,
+    /// So many messages were delivered by durable turns: those behind them nobody could read yet, and
+    /// so they stay.
+    shown: u64,
+    /// A turn, and how many messages are delivered with it.
+    next: (TurnId, u64),
+    /// No run of the lane that ends at or below this position of the inbox is left.
+    inbox_position: u64,
+    /// Whether runs of pruned messages may be left behind that position.
+    inbox_lags: bool,
+}
+
+impl Retention {
+    /// Of a lane of `size` durable messages.
+    pub(super) fn from_record(record: PrunedRecord, size: u64) -> Self {
+        Retention { record, shown: size, next: (0, size), inbox_position: 0, inbox_lags: record.below > 0 }
+    }
+}
+
+impl<S: Store> Engine<S> {
+    /// Prunes the inbound lanes that hold more than is kept.
+    pub(super) fn prune_inbound(&mut self) -> Result<(), StoreError> {
+        let bytes_max = self.config.settling.inbound_retention_bytes_max;
+        for inbound in self.inbound.values_mut() {
+            inbound.prune(bytes_max, &self.store, &mut self.journal)?;
+        }
+        Ok(())
+    }
+
+    /// First message of a lane that is kept, also of one that is over.
+    pub(super) fn kept_from(&self, lane: &Lane) -> Result<u64, StoreError> {
+        if let Some(inbound) = self.inbound.get(&lane.source).filter(|inbound| inbound.record.lane == *lane) {
+            return Ok(inbound.kept_from());
+        }
+        let record: Option<PrunedRecord> = read_record(&self.store, "pruned lane", &pruned_key(lane))?;
+        Ok(record.map_or(0, |record| record.below))
+    }
+}
+
+impl Inbound {
+    /// First message that is kept.
+    pub(super) fn kept_from(&self) -> u64 {
+        self.retention.record.below
+    }
+
+    fn prune<S: Store>(&mut self, bytes_max: u64, store: &S, journal: &mut Journal) -> Result<(), StoreError> {
+        let (lane, known) = (&self.record.lane, self.retention.record);
+        if self.retention.next.0 <= journal.durable() {
+            self.retention.shown = self.retention.next.1;
+            self.retention.next = (journal.open_turn(), self.record.log.size());
+        }
+        if self.record.bytes - known.bytes > bytes_max {
+            let tree = LaneTree { store, lane };
+            let target = self.record.bytes - (bytes_max - bytes_max / SLACK_DIVISOR);
+            let record = furthest(&tree, known, self.retention.shown, target)?;
+            if record.below > known.below {
+                prune_nodes(&tree, record.below, journal)?;
+                delete_up_to(store, &leaf_prefix(lane), &leaf_key(lane, record.below - 1), journal)?;
+                journal.prune(lane, record.below);
+                journal.put(pruned_key(lane), &record);
+                self.retention.record = record;
+                self.retention.inbox_lags = true;
+            }
+        }
+        if self.retention.inbox_lags { self.prune_inbox(store, journal) } else { Ok(()) }
+    }
+
+    /// Takes the runs of pruned messages out of the inbox. Those of other lanes between them stay.
+    fn prune_inbox<S: Store>(&mut self, store: &S, journal: &mut Journal) -> Result<(), StoreError> {
+        let (lane, retention) = (&self.record.lane, &mut self.retention);
+        let Some(after) = retention.inbox_position.checked_add(1) else { return Ok(()) };
+        let rows = store.scan(INBOX, &inbox_key(after), INBOX_ROWS_MAX)?;
+        for (key, bytes) in rows {
+            let run: InboxRecord = decode_record("inbox", &bytes)?;
+            if run.lane == *lane {
+                if run.first_nonce + run.count > retention.record.below {
+                    retention.inbox_lags = false;
+                    break;
+                }
+                journal.delete(key.clone());
+            }
+            retention.inbox_position = inbox_end(&key)?;
+        }
+        Ok(())
+    }
+}
+
+/// The first block that begins behind at least `target` bytes of messages, or the last one of those
+/// that were shown.
+fn furthest<S: Store>(
+    tree: &LaneTree<'_, S>,
+    known: PrunedRecord,
+    shown: u64,
+    target: u64,
+) -> Result<PrunedRecord, StoreError> {
+    let (mut below, mut above) = (known.below / STORED_LEAVES, prune_point(shown) / STORED_LEAVES);
+    while above > below + 1 {
+        let middle = below + (above - below) / 2;
+        if tree.bytes_at(middle * STORED_LEAVES)? < target { below = middle } else { above = middle }
+    }
+    let below = above * STORED_LEAVES;
+    if below <= known.below {
+        return Ok(known);
+    }
+    Ok(PrunedRecord { below, bytes: tree.bytes_at(below)? })
+}
+
+/// Leaves one row of the subtrees that end at or below `below`: the peaks of the log of that size,
+/// which every larger root and every proof of what is kept is made of. No others are needed.
+fn prune_nodes<S: Store>(tree: &LaneTree<'_, S>, below: u64, journal: &mut Journal) -> Result<(), StoreError> {
+    let peaks = perfect_subtrees(0, below).map(|id| tree.stored(id)).collect::<Result<Vec<NodeRecord>, _>>()?;
+    let prefix = nodes_prefix(tree.lane);
+    delete_up_to(tree.store, &prefix, &nodes_key(tree.lane, below), journal)?;
+    // The row in which the pruned subtrees end may hold others.
+    if let Some((key, bytes)) = tree.store.scan(&prefix, &nodes_key(tree.lane, below + 1), 1)?.pop() {
+        let nodes: Vec<NodeRecord> = decode_record("tree nodes", &bytes)?;
+        let kept: Vec<NodeRecord> = nodes.iter().copied().filter(|node| node.completed() > below).collect();
+        if kept.len() < nodes.len() {
+            journal.put(key, &kept);
+        }
+    }
+    journal.put(nodes_key(tree.lane, below), &peaks);
+    Ok(())
+}
+
+/// Deletes the keys that begin with `prefix` and are not above `last`.
+fn delete_up_to(store: &impl Store, prefix: &[u8], last: &[u8], journal: &mut Journal) -> Result<(), StoreError> {
+    const PAGE: usize = 256;
+    let mut from = prefix.to_vec();
+    loop {
+        let page = store.scan(prefix, &from, PAGE)?;
+        let count = page.len();
+        for (key, _) in page {
+            if key.as_slice() > last {
+                return Ok(());
+            }
+            from = [key.as_slice(), &[0]].concat();
+            journal.delete(key);
+        }
+        if count < PAGE {
+            return Ok(());
+        }
+    }
+}
