@@ -1,44 +1,24 @@
-//! The root state, how it begins, and who may do what to the contract itself.
+//! The root state, how it begins and how it is migrated.
 
 #![allow(missing_docs, reason = "near-sdk's and near-plugins' macros generate items without docs")]
 
 use crate::errors::{AdminRefusal, Refusal};
 use crate::host::Host;
+use crate::roles::{Paused, Roles};
 use crate::signer::SIGN_TGAS_DEFAULT;
+use crate::storage;
 use crate::upgrade::{self, ROOT_VERSION, RootFound};
-use near_plugins::{AccessControlRole, AccessControllable, Pausable, Upgradable, access_control};
+use near_plugins::Upgradable;
 use near_sdk::borsh::BorshDeserialize;
 use near_sdk::{PanicOnDefault, env, near};
 use queue::codec;
+use queue::contract::Role;
 use queue::digest::{Tag, tagged};
 use queue::ids::{AccountId, BridgeDomain, NetworkName};
 use queue::trust::PublicKey;
 
-/// The roles, each with one power; super admins give and take them (`acl_…`), and `init` names the
-/// first. Append only: what is stored is the position in this list.
-///
-/// Pausing and lifting a pause are two roles, so that whoever watches at night can stop the contract
-/// and nobody who stole that key can start it. Staging code, deploying it and changing the delay
-/// between them are three, so that no single key replaces the code.
-#[derive(AccessControlRole, Clone, Copy)]
-pub enum Role {
-    /// Reserves names while registration is closed.
-    Registrar,
-    /// Pauses functions by name.
-    PauseManager,
-    /// Lifts pauses.
-    UnpauseManager,
-    /// Stages code, in public, for the delay.
-    CodeStager,
-    /// Deploys staged code after the delay.
-    CodeDeployer,
-    /// Changes the delay, itself after the delay.
-    DurationManager,
-}
-
-/// The root state. What belongs to one shard stands in records of its own; roles, pauses and staged
-/// code are near-plugins' records.
-#[access_control(role_type(Role))]
+/// The root state. What belongs to one shard stands in records of its own; staged
+/// code is near-plugins' record.
 #[near(
     contract_state,
     contract_metadata(
@@ -46,8 +26,7 @@ pub enum Role {
         standard(standard = "nep330", version = "1.3.0"),
     )
 )]
-#[derive(PanicOnDefault, Pausable, Upgradable)]
-#[pausable(pause_roles(Role::PauseManager), unpause_roles(Role::UnpauseManager))]
+#[derive(PanicOnDefault, Upgradable)]
 #[upgradable(access_control_roles(
     code_stagers(Role::CodeStager),
     code_deployers(Role::CodeDeployer),
@@ -72,6 +51,8 @@ pub struct Bridge {
     pub(crate) sign_tgas: u64,
     /// Whether everybody may reserve a name, or registrars only.
     pub(crate) open_registration: bool,
+    /// Which methods are paused.
+    pub(crate) paused: Paused,
 }
 
 #[near]
@@ -93,6 +74,7 @@ impl Bridge {
             shard_count: 0,
             sign_tgas: SIGN_TGAS_DEFAULT,
             open_registration: open_registration.unwrap_or(true),
+            paused: Paused::default(),
         }
         .administered_by(admin)
     }
@@ -118,6 +100,7 @@ impl Bridge {
             shard_count: old.shard_count,
             sign_tgas: SIGN_TGAS_DEFAULT,
             open_registration: true,
+            paused: Paused::default(),
         };
         Ok(root.administered_by(old.admin))
     }
@@ -125,9 +108,9 @@ impl Bridge {
 
 impl Bridge {
     /// near-plugins takes a delay that was never set for none: it is set before anybody has a role.
-    fn administered_by(mut self, admin: AccountId) -> Self {
+    fn administered_by(self, admin: AccountId) -> Self {
         self.up_set_staging_duration_unchecked(upgrade::upgrade_delay_ns(&self.domain.network));
-        self.acl_init_super_admin(admin);
+        storage::write_roles(&Roles::of(admin));
         self
     }
 }

@@ -13,6 +13,7 @@ pub mod events;
 pub mod lanes;
 pub mod pending;
 pub mod registry;
+pub mod roles;
 pub mod rounds;
 pub mod rules;
 pub mod signer;
@@ -25,7 +26,5 @@ mod api;
 mod bridge;
 #[cfg(target_family = "wasm")]
 mod host;
-#[cfg(target_family = "wasm")]
-mod roles;
 #[cfg(target_family = "wasm")]
 mod storage;

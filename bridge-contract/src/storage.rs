@@ -4,6 +4,7 @@
 use crate::lanes::{Ends, LaneRecord};
 use crate::pending::{Tip, TipV1};
 use crate::registry::{Epoch, Rotation, ShardRecord, ShardRecordV1, Transport};
+use crate::roles::Roles;
 use crate::rounds::{self, Rounds, SignedRound};
 use crate::storage_keys::StorageKey;
 use borsh::{BorshDeserialize, BorshSerialize};
@@ -196,6 +197,16 @@ pub fn write_round_node(curve: Curve, number: u64, node: NodeId, hash: &Hash) {
 fn round_node(curve: Curve, number: u64, node: NodeId) -> StorageKey<'static> {
     let level = u8::try_from(node.level).expect("a tree of fewer than 2^64 leaves");
     StorageKey::RoundNode(curve, rounds::slot(number), level, node.index)
+}
+
+/// Who may do what to the contract itself.
+pub fn read_roles() -> Roles {
+    read(&StorageKey::Roles).expect("written by init and migrate, and never removed")
+}
+
+/// Writes who may do what to the contract itself.
+pub fn write_roles(roles: &Roles) {
+    write(&StorageKey::Roles, roles);
 }
 
 fn read<T: BorshDeserialize>(key: &StorageKey<'_>) -> Option<T> {

@@ -39,6 +39,8 @@ pub enum StorageKey<'a> {
     LaneCount(&'a ShardId) = 12,
     /// [`crate::rounds::Rounds`].
     Rounds(Curve) = 13,
+    /// [`crate::roles::Roles`].
+    Roles = 14,
 }
 
 impl StorageKey<'_> {

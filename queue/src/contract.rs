@@ -12,7 +12,10 @@ mod lanes;
 mod rounds;
 mod shards;
 
-pub use admin::{DelayStatus, DeployCall, DeployCodeArgs, RegistrationSet};
+pub use admin::{
+    DelayStatus, DeployCall, DeployCodeArgs, Grantees, GranteesByRole, PauseArgs, PauseChanged, PermissionedAccounts,
+    RegistrationSet, Role, RoleArgs, RoleChanged,
+};
 pub use attest::{AttestArgs, AttestResult, TipView};
 pub use endorsements::{Endorsement, EndorsementOrder, Endorsements};
 pub use events::{
@@ -87,6 +90,18 @@ pub mod method {
     pub const STOP_LANE: &str = "stop_lane";
     /// Lets requests flow again; a shard's owner: as [`STOP_LANE`].
     pub const RESUME_LANE: &str = "resume_lane";
+    /// Gives a role; a super admin: [`super::RoleArgs`].
+    pub const ACL_GRANT_ROLE: &str = "acl_grant_role";
+    /// Takes a role; a super admin: [`super::RoleArgs`].
+    pub const ACL_REVOKE_ROLE: &str = "acl_revoke_role";
+    /// View: [`super::PermissionedAccounts`].
+    pub const ACL_GET_PERMISSIONED_ACCOUNTS: &str = "acl_get_permissioned_accounts";
+    /// Pauses a method; the role PauseManager: [`super::PauseArgs`].
+    pub const PA_PAUSE_FEATURE: &str = "pa_pause_feature";
+    /// Lifts a pause; the role UnpauseManager: [`super::PauseArgs`].
+    pub const PA_UNPAUSE_FEATURE: &str = "pa_unpause_feature";
+    /// View: list of the names of what is paused.
+    pub const PA_ALL_PAUSED: &str = "pa_all_paused";
     /// Opens or closes registration; a super admin: [`super::RegistrationSet`].
     pub const SET_OPEN_REGISTRATION: &str = "set_open_registration";
     /// View: whether everybody may reserve a name.

@@ -7,7 +7,7 @@ use crate::host::Host;
 use crate::registry::{EPOCH_STORAGE_BYTES_MAX, ShardRecord};
 use crate::signer::Answer;
 use crate::{rules, storage};
-use near_plugins::{Pausable, pause};
+use near_plugins::pause;
 use near_sdk::{PromiseOrValue, env, near};
 use queue::attestation::shard_path;
 use queue::contract::{Endorsements, EpochOpened, Event, ShardActivated, ShardArgs};

@@ -7,7 +7,7 @@ use crate::lanes::{Ends, LANE_SIDE_STORAGE_BYTES_MAX, Paid};
 use crate::rules::judge_caller;
 use crate::rules::lanes::{self as rules, LaneVerdict, Listing};
 use crate::storage;
-use near_plugins::{Pausable, pause};
+use near_plugins::pause;
 use near_sdk::{env, near};
 use queue::contract::{
     Event, LANES_PER_PAGE_MAX, LaneArgs, LaneProposal, LaneStopArgs, LaneStopsChanged, LaneView, LanesArgs,

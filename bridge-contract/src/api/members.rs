@@ -7,7 +7,7 @@ use crate::errors::{Refusal, ShardRefusal};
 use crate::host::Host;
 use crate::registry::{Rotation, ShardRecord};
 use crate::{rules, storage};
-use near_plugins::{Pausable, pause};
+use near_plugins::pause;
 use near_sdk::{env, near};
 use queue::contract::{Endorsements, Event, MembersRotated, RotationProposed, ShardArgs};
 use queue::ids::ShardId;

@@ -6,7 +6,7 @@ use crate::bridge::{Bridge, BridgeExt};
 use crate::errors::{AdminRefusal, Refusal, ShardRefusal};
 use crate::registry::{RESERVE_BALANCE_YOCTO_MAX, RETIRED_STORAGE_BYTES_MAX, SHARD_STORAGE_BYTES_MAX};
 use crate::{rules, storage};
-use near_plugins::{Pausable, pause};
+use near_plugins::pause;
 use near_sdk::{env, near};
 use queue::contract::{AmountYocto, Event, ReserveArgs, ShardArgs, ShardReserved};
 use queue::ids::ShardId;

@@ -3,7 +3,7 @@
 use super::{ask, key_callback};
 use crate::bridge::{Bridge, BridgeExt};
 use crate::signer::Answer;
-use near_plugins::{Pausable, pause};
+use near_plugins::pause;
 use near_sdk::near;
 use queue::attestation::round_path;
 use queue::trust::Curve;

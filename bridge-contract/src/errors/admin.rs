@@ -1,5 +1,7 @@
 //! Refusals of what administers the contract itself.
 
+use crate::roles::HOLDERS_MAX;
+use queue::contract::Role;
 use queue::ids::AccountId;
 
 /// Why the contract's administration refuses.
@@ -8,9 +10,23 @@ pub enum AdminRefusal {
     /// Names are given to registrars only.
     #[error("registration is closed: {0} has no role Registrar, ask a super admin of this bridge for it")]
     RegistrationClosed(AccountId),
-    /// Only a super admin may do this.
-    #[error("{0} is no super admin of this bridge: acl_get_super_admins lists them")]
-    NotSuperAdmin(AccountId),
+    /// Only accounts with this role may do this.
+    #[error("{caller} has no role {role:?} on this bridge: acl_get_permissioned_accounts lists who has")]
+    NoRole {
+        /// Who called.
+        caller: AccountId,
+        /// What they need.
+        role: Role,
+    },
+    /// Too many accounts have a role.
+    #[error("{HOLDERS_MAX} accounts have a role on this bridge, which is the limit: take one first")]
+    TooManyHolders,
+    /// Nobody would be left who can give roles.
+    #[error("{0} is the last super admin of this bridge: name another one first")]
+    LastSuperAdmin(AccountId),
+    /// No method of this name can be paused.
+    #[error("{0:?} is no method that can be paused, nor ALL")]
+    NotPausable(String),
     /// An administrator has stopped this.
     #[error("{0} is paused: wait until an UnpauseManager of this bridge lifts it")]
     Paused(&'static str),

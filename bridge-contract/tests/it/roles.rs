@@ -1,81 +1,90 @@
 use crate::world::*;
+use bridge_contract::roles::PAUSABLE;
 use chain::SignerFault;
-use queue::contract::{Event, RegistrationSet, ShardView, method};
+use queue::contract::{
+    Event, PauseChanged, PermissionedAccounts, RegistrationSet, Role, RoleChanged, ShardView, method,
+};
 use serde_json::{Value, json};
 
-/// Every function that can be paused, with arguments under which it succeeds once `alpha` exists.
-fn pausable() -> [(&'static str, Value, u128); 5] {
-    let alpha = json!({ "shard": "alpha" });
-    let transport = json!({ "shard": "alpha", "transport_keys": [], "addresses": [] });
-    [
-        (method::RESERVE, serde_json::to_value(reservation("beta")).unwrap(), NEAR),
-        (method::ACTIVATE, alpha.clone(), 0),
-        (method::TOP_UP, alpha, 1),
-        (method::SET_TRANSPORT, transport, 0),
-        (method::SYNC_SIGNER, json!({}), 0),
-    ]
-}
-
 fn pause(world: &mut World, feature: &str) {
-    assert!(world.json(OWNER, BRIDGE, "pa_pause_feature", &json!({ "key": feature }), 0).value::<bool>());
+    assert!(world.json(OWNER, BRIDGE, method::PA_PAUSE_FEATURE, &json!({ "key": feature }), 0).value::<bool>());
 }
 
 #[test]
-fn the_admin_of_init_is_the_only_super_admin_and_nobody_has_a_role() {
+fn the_admin_of_init_is_the_only_super_admin_and_nobody_gets_a_role_from_another() {
     let mut world = World::initialised();
-    let accounts: Value = world.view(BRIDGE, "acl_get_permissioned_accounts", &json!({}));
-    assert_eq!(accounts["super_admins"], json!([ADMIN]));
-    let roles = accounts["roles"].as_object().unwrap();
-    assert_eq!(roles.len(), 6);
+    let accounts: PermissionedAccounts = world.view(BRIDGE, method::ACL_GET_PERMISSIONED_ACCOUNTS, &json!({}));
+    assert_eq!(accounts.super_admins, [ADMIN]);
+    let roles = serde_json::to_value(&accounts.roles).unwrap();
+    let roles = roles.as_object().unwrap();
+    assert_eq!(roles.len(), Role::ALL.len() - 1);
     assert!(roles.values().all(|role| *role == json!({ "admins": [], "grantees": [] })), "{roles:?}");
 
+    // Whoever has a role can't give it away either.
+    world.grant("CodeDeployer", MALLORY);
+    let before: Value = world.view(BRIDGE, method::ACL_GET_PERMISSIONED_ACCOUNTS, &json!({}));
     for caller in [MALLORY, BRIDGE] {
-        for (method, args) in [
-            ("acl_add_super_admin", json!({ "account_id": caller })),
-            ("acl_transfer_super_admin", json!({ "account_id": caller })),
-            ("acl_revoke_super_admin", json!({ "account_id": ADMIN })),
-            ("acl_grant_role", json!({ "role": "CodeDeployer", "account_id": caller })),
-            ("acl_add_admin", json!({ "role": "CodeDeployer", "account_id": caller })),
+        for (method, role, of) in [
+            (method::ACL_GRANT_ROLE, "SuperAdmin", caller),
+            (method::ACL_GRANT_ROLE, "CodeDeployer", OWNER),
+            (method::ACL_REVOKE_ROLE, "SuperAdmin", ADMIN),
         ] {
-            assert_eq!(world.json(caller, BRIDGE, method, &args, 0).value::<Option<bool>>(), None, "{method}");
+            let refused = world.json(caller, BRIDGE, method, &json!({ "role": role, "account_id": of }), 0).failure();
+            assert!(refused.contains(&format!("{caller} has no role SuperAdmin on this bridge")), "{refused}");
         }
     }
-    let init = json!({ "account_id": MALLORY });
-    let refused = world.json(MALLORY, BRIDGE, "acl_init_super_admin", &init, 0).failure();
-    assert!(refused.contains("Method acl_init_super_admin is private"), "{refused}");
-    assert!(!world.json(BRIDGE, BRIDGE, "acl_init_super_admin", &init, 0).value::<bool>());
-    assert_eq!(world.view::<Value>(BRIDGE, "acl_get_permissioned_accounts", &json!({})), accounts);
+    assert_eq!(world.view::<Value>(BRIDGE, method::ACL_GET_PERMISSIONED_ACCOUNTS, &json!({})), before);
+}
+
+#[test]
+fn super_admins_name_others_and_the_last_one_stays() {
+    let mut world = World::initialised();
+    let args = |account: &str| json!({ "role": "SuperAdmin", "account_id": account });
+    let refused = world.json(ADMIN, BRIDGE, method::ACL_REVOKE_ROLE, &args(ADMIN), 0).failure();
+    assert!(refused.contains("admin is the last super admin of this bridge"), "{refused}");
+
+    let granted = world.json(ADMIN, BRIDGE, method::ACL_GRANT_ROLE, &args(OWNER), 0);
+    let (by, account_id) = (ADMIN.parse().unwrap(), OWNER.parse().unwrap());
+    let changed = RoleChanged { role: Role::SuperAdmin, account_id, by };
+    assert_eq!(granted.events(), [Event::RoleGranted([changed])]);
+    let revoked = world.json(OWNER, BRIDGE, method::ACL_REVOKE_ROLE, &args(ADMIN), 0);
+    let (by, account_id) = (OWNER.parse().unwrap(), ADMIN.parse().unwrap());
+    let changed = RoleChanged { role: Role::SuperAdmin, account_id, by };
+    assert_eq!(revoked.events(), [Event::RoleRevoked([changed])]);
+    let refused = world.json(ADMIN, BRIDGE, method::ACL_GRANT_ROLE, &args(ADMIN), 0).failure();
+    assert!(refused.contains("admin has no role SuperAdmin"), "{refused}");
 }
 
 #[test]
 fn each_power_belongs_to_one_role_alone() {
-    let roles = ["Registrar", "PauseManager", "UnpauseManager", "CodeStager", "CodeDeployer", "DurationManager"];
+    let registrar = json!({ "role": "Registrar", "account_id": MALLORY });
     let powers = [
-        ("pa_pause_feature", json!({ "key": "reserve" }), "PauseManager"),
-        ("pa_unpause_feature", json!({ "key": "reserve" }), "UnpauseManager"),
-        ("up_stage_code", json!({}), "CodeStager"),
-        ("up_deploy_code", json!({ "hash": "", "function_call_args": null }), "CodeDeployer"),
-        ("up_init_staging_duration", json!({ "staging_duration": 0 }), "DurationManager"),
-        ("up_stage_update_staging_duration", json!({ "staging_duration": 0 }), "DurationManager"),
-        ("up_apply_update_staging_duration", json!({}), "DurationManager"),
+        (method::ACL_GRANT_ROLE, registrar.clone(), Role::SuperAdmin),
+        (method::ACL_REVOKE_ROLE, registrar, Role::SuperAdmin),
+        (method::SET_OPEN_REGISTRATION, json!({ "open": false }), Role::SuperAdmin),
+        (method::RESERVE, serde_json::to_value(reservation("alpha")).unwrap(), Role::Registrar),
+        (method::PA_PAUSE_FEATURE, json!({ "key": "top_up" }), Role::PauseManager),
+        (method::PA_UNPAUSE_FEATURE, json!({ "key": "top_up" }), Role::UnpauseManager),
+        (method::UP_STAGE_CODE, json!({}), Role::CodeStager),
+        (method::UP_DEPLOY_CODE, json!({ "hash": "", "function_call_args": null }), Role::CodeDeployer),
+        ("up_init_staging_duration", json!({ "staging_duration": 0 }), Role::DurationManager),
+        ("up_stage_update_staging_duration", json!({ "staging_duration": 0 }), Role::DurationManager),
+        ("up_apply_update_staging_duration", json!({}), Role::DurationManager),
     ];
     let mut world = World::initialised_on("testnet");
-    for role in roles {
-        world.grant(role, role_account(role));
+    world.json(ADMIN, BRIDGE, method::SET_OPEN_REGISTRATION, &json!({ "open": false }), 0).success();
+    for role in Role::ALL {
+        world.grant(role.into(), OWNER);
         for (method, args, entitled) in &powers {
-            let outcome = world.json(role_account(role), BRIDGE, method, args, 0);
-            let denied = format!("Insufficient permissions for method {method} restricted");
-            let refused = outcome.try_failure().unwrap_or_default();
-            assert_eq!(refused.contains(&denied), role != *entitled, "{method} by {role}: {refused}");
+            let yocto = if *method == method::RESERVE { NEAR } else { 0 };
+            let refused = world.json(OWNER, BRIDGE, method, args, yocto).try_failure().unwrap_or_default();
+            let denied = ["owner has no role", "Insufficient permissions for method"];
+            let is_denied = denied.iter().any(|text| refused.contains(text));
+            assert_eq!(is_denied, role != *entitled, "{method} by {role:?}: {refused}");
         }
-        let args = json!({ "role": role, "account_id": role_account(role) });
-        world.json(ADMIN, BRIDGE, "acl_revoke_role", &args, 0).success();
+        let args = json!({ "role": role, "account_id": OWNER });
+        world.json(ADMIN, BRIDGE, method::ACL_REVOKE_ROLE, &args, 0).success();
     }
-}
-
-/// Accounts of the world, one a role.
-fn role_account(role: &str) -> &'static str {
-    if role == "Registrar" { OWNER } else { MALLORY }
 }
 
 #[test]
@@ -83,7 +92,7 @@ fn a_closed_bridge_gives_names_to_registrars_only() {
     let mut world = World::initialised();
     let closed = json!({ "open": false });
     let refused = world.json(MALLORY, BRIDGE, method::SET_OPEN_REGISTRATION, &closed, 0).failure();
-    assert!(refused.contains("mallory is no super admin of this bridge"), "{refused}");
+    assert!(refused.contains("mallory has no role SuperAdmin on this bridge"), "{refused}");
     let outcome = world.json(ADMIN, BRIDGE, method::SET_OPEN_REGISTRATION, &closed, 0);
     assert_eq!(outcome.events(), [Event::RegistrationSet([RegistrationSet { open: false }])]);
     assert!(!world.view::<bool>(BRIDGE, method::OPEN_REGISTRATION, &json!({})));
@@ -109,29 +118,63 @@ fn a_bridge_can_be_closed_from_its_first_block() {
 }
 
 #[test]
-fn each_function_is_paused_by_its_name_and_no_other_with_it() {
+fn each_method_is_paused_by_its_name_and_no_other_with_it() {
     let mut world = World::with_alpha();
     world.grant("PauseManager", OWNER);
     world.grant("UnpauseManager", ADMIN);
-    for (feature, args, yocto) in pausable() {
-        pause(&mut world, feature);
-        for (method, _, _) in pausable().iter().filter(|(method, ..)| *method != method::RESERVE) {
-            let (_, args, yocto) = pausable().into_iter().find(|(name, ..)| name == method).unwrap();
-            let refused = world.json(OWNER, BRIDGE, method, &args, yocto).try_failure().unwrap_or_default();
-            assert_eq!(refused.contains("Pausable: Method is paused"), *method == feature, "{method}: {refused}");
-        }
-        let refused = world.json(OWNER, BRIDGE, feature, &args, yocto).failure();
-        assert!(refused.contains("Pausable: Method is paused"), "{feature}: {refused}");
-        world.json(ADMIN, BRIDGE, "pa_unpause_feature", &json!({ "key": feature }), 0).success();
-        world.json(OWNER, BRIDGE, feature, &args, yocto).success();
-    }
     let checkpoint = world.first_checkpoint("alpha");
-    pause(&mut world, method::ATTEST);
-    let refused = world.attest_endorsed(&checkpoint).failure();
-    assert!(refused.contains("attest is paused: wait until an UnpauseManager of this bridge lifts it"), "{refused}");
-    assert_eq!(world.tip("alpha"), None);
-    world.json(ADMIN, BRIDGE, "pa_unpause_feature", &json!({ "key": method::ATTEST }), 0).success();
+    let is_paused = |world: &mut World, method: &str| {
+        let outcome = if method == method::ATTEST {
+            world.attest_endorsed(&checkpoint)
+        } else {
+            world.call(MALLORY, BRIDGE, method, any_args(method), 0, 300)
+        };
+        let refused = outcome.try_failure().unwrap_or_default();
+        refused.contains("Pausable: Method is paused") || refused.contains("attest is paused: wait until")
+    };
+    let methods = &PAUSABLE[1..];
+    for feature in methods {
+        pause(&mut world, feature);
+        for method in methods.iter().filter(|method| **method != method::ATTEST || method == &feature) {
+            assert_eq!(is_paused(&mut world, method), method == feature, "{method} while {feature} is paused");
+        }
+        world.json(ADMIN, BRIDGE, method::PA_UNPAUSE_FEATURE, &json!({ "key": feature }), 0).success();
+        assert_eq!(world.tip("alpha"), None);
+    }
+    pause(&mut world, "ALL");
+    for method in methods {
+        assert!(is_paused(&mut world, method), "{method}");
+    }
+    world.json(ADMIN, BRIDGE, method::PA_UNPAUSE_FEATURE, &json!({ "key": "ALL" }), 0).success();
     world.attest_endorsed(&checkpoint).signature();
+}
+
+/// Arguments that have all names that any method takes, and of which no method refuses the form.
+fn any_args(method: &str) -> Vec<u8> {
+    let mut args = serde_json::to_value(reservation("beta")).unwrap();
+    for (name, value) in
+        [("shard", json!(if method == method::RESERVE { "beta" } else { "alpha" })), ("endorsements", json!([]))]
+    {
+        args[name] = value;
+    }
+    serde_json::to_vec(&args).unwrap()
+}
+
+#[test]
+fn a_pause_is_an_event_and_a_name_that_is_none_is_refused() {
+    let mut world = World::initialised();
+    world.grant("PauseManager", OWNER);
+    let args = |key: &str| json!({ "key": key });
+    let paused = world.json(OWNER, BRIDGE, method::PA_PAUSE_FEATURE, &args("reserve"), 0);
+    let (key, by) = ("reserve".to_owned(), OWNER.parse().unwrap());
+    assert_eq!(paused.events(), [Event::Paused([PauseChanged { key, by }])]);
+    let again = world.json(OWNER, BRIDGE, method::PA_PAUSE_FEATURE, &args("reserve"), 0);
+    assert_eq!((again.value::<bool>(), again.events()), (false, Vec::new()));
+    for name in ["reserv", "", "shard", "on_signature"] {
+        let refused = world.json(OWNER, BRIDGE, method::PA_PAUSE_FEATURE, &args(name), 0).failure();
+        assert!(refused.contains("is no method that can be paused, nor ALL"), "{refused}");
+    }
+    assert_eq!(world.view::<Vec<String>>(BRIDGE, method::PA_ALL_PAUSED, &json!({})), ["reserve"]);
 }
 
 #[test]
@@ -143,10 +186,6 @@ fn what_is_recorded_gets_its_signature_and_everything_is_readable_while_all_is_p
     world.attest_endorsed(&checkpoint).success();
     pause(&mut world, "ALL");
 
-    for (method, args, yocto) in pausable() {
-        let refused = world.json(OWNER, BRIDGE, method, &args, yocto).failure();
-        assert!(refused.contains("Pausable: Method is paused"), "{method}: {refused}");
-    }
     let signature = world.attest(&checkpoint, &[]).signature();
     assert_eq!(world.attest(&checkpoint, &[]).signature(), signature);
     assert_eq!(world.tip("alpha").unwrap().signature, Some(signature));
@@ -167,7 +206,7 @@ fn a_callback_that_is_under_way_when_all_is_paused_stores_its_signature() {
     let args = attest_args(&checkpoint, &[endorse(&checkpoint)]);
     let attest = world.submit(MALLORY, BRIDGE, method::ATTEST, args, 0, 60);
     let key = serde_json::to_vec(&json!({ "key": "ALL" })).unwrap();
-    let paused = world.submit(OWNER, BRIDGE, "pa_pause_feature", key, 0, 30);
+    let paused = world.submit(OWNER, BRIDGE, method::PA_PAUSE_FEATURE, key, 0, 30);
     // One block takes the two transactions in, the next runs them, and the signer takes three seconds.
     world.make_blocks(2);
     assert!(world.outcome(&paused).value::<bool>());

@@ -3,7 +3,9 @@
 use crate::world::*;
 use bridge_contract::upgrade::ROOT_VERSION;
 use queue::checkpoint::Checkpoint;
-use queue::contract::{DelayStatus, DeployCall, DeployCodeArgs, Endorsement, InitArgs, ShardView, TipView, method};
+use queue::contract::{
+    DelayStatus, DeployCall, DeployCodeArgs, Endorsement, InitArgs, PermissionedAccounts, ShardView, TipView, method,
+};
 use queue::digest::{Crypto, Native};
 use queue::limits::UPGRADE_DELAY_NS;
 use queue::trust::TrustRoot;
@@ -80,7 +82,8 @@ fn the_first_release_is_migrated_with_all_it_knows_and_goes_on_attesting() {
     verify(&before.0, &pending, &late).unwrap();
     world.reserve("gamma").success();
 
-    assert_eq!(world.view::<Value>(BRIDGE, "acl_get_super_admins", &json!({ "skip": 0, "limit": 9 })), json!([ADMIN]));
+    let accounts: PermissionedAccounts = world.view(BRIDGE, method::ACL_GET_PERMISSIONED_ACCOUNTS, &json!({}));
+    assert_eq!(accounts.super_admins, [ADMIN]);
     assert!(world.view::<bool>(BRIDGE, method::OPEN_REGISTRATION, &json!({})));
     let delay: DelayStatus = world.view(BRIDGE, method::UP_GET_DELAY_STATUS, &json!({}));
     assert_eq!(delay.staging_duration, Some(UPGRADE_DELAY_NS));

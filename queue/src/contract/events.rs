@@ -1,6 +1,6 @@
 //! The contract's events, by NEP-297.
 
-use super::admin::RegistrationSet;
+use super::admin::{PauseChanged, RegistrationSet, RoleChanged};
 use super::lanes::{LaneArgs, LaneStopsChanged};
 use super::rounds::{RoundFailed, RoundSigned};
 use super::shards::ShardArgs;
@@ -61,6 +61,14 @@ pub enum Event {
     RoundSigned([RoundSigned; 1]),
     /// A closed round has no signature yet; `close` may be called again.
     RoundFailed([RoundFailed; 1]),
+    /// An account got a role.
+    RoleGranted([RoleChanged; 1]),
+    /// An account lost a role.
+    RoleRevoked([RoleChanged; 1]),
+    /// A method was paused.
+    Paused([PauseChanged; 1]),
+    /// A pause was lifted.
+    Unpaused([PauseChanged; 1]),
 }
 
 /// Data of [`Event::ShardReserved`].
