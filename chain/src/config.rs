@@ -7,11 +7,15 @@ use near_primitives::types::{Balance, BlockHeight, Gas};
 
 use crate::ChainError;
 
-/// The one protocol version that this crate implements.
-///
-/// It is the oldest that the VM still runs and the one of the recorded node; later ones add a charge for
-/// creating accounts and buy gas above the price that they burn it at.
+/// The protocol version that this crate implements: the oldest that the VM still runs and the one of
+/// the recorded node.
 pub const PROTOCOL_VERSION: u32 = 84;
+
+/// The newest protocol version that the VM knows. Contracts run under any version from
+/// [`PROTOCOL_VERSION`] to this one, with its host functions and prices; of what later versions change
+/// outside of contracts, a charge for creating accounts and gas bought above the price that it is burnt
+/// at, this crate does nothing.
+pub const PROTOCOL_VERSION_MAX: u32 = near_primitives::version::PROTOCOL_VERSION;
 
 /// What one unit of gas costs, in yoctoNEAR; it never moves.
 pub const GAS_PRICE: Balance = Balance::from_yoctonear(100_000_000);
@@ -47,8 +51,8 @@ pub(crate) struct ChainConfig {
 
 impl ChainConfig {
     pub(crate) fn new(chain_id: String, protocol_version: u32, block_interval_ns: u64) -> Result<Self, ChainError> {
-        if protocol_version != PROTOCOL_VERSION {
-            return Err(ChainError::ProtocolVersion { found: protocol_version, supported: PROTOCOL_VERSION });
+        if !(PROTOCOL_VERSION..=PROTOCOL_VERSION_MAX).contains(&protocol_version) {
+            return Err(ChainError::ProtocolVersion(protocol_version));
         }
         let runtime = RuntimeConfigStore::new(None).get_config(protocol_version).clone();
         Ok(Self { chain_id, protocol_version, runtime, block_interval_ns })

@@ -27,7 +27,7 @@ const SIGNER_BALANCE: Balance = Balance::from_near(10_000_000);
 pub struct Genesis {
     /// The network's name, such as `localnet`.
     pub chain_id: String,
-    /// Must be [`crate::PROTOCOL_VERSION`].
+    /// [`crate::PROTOCOL_VERSION`] to [`crate::PROTOCOL_VERSION_MAX`].
     pub protocol_version: u32,
     /// Time of the genesis block, in nanoseconds since the Unix epoch.
     pub time_ns: u64,

@@ -38,8 +38,8 @@ mod yields;
 
 pub use chain::{Chain, FAST_FORWARD_LIMIT};
 pub use config::{
-    BLOCK_GAS_LIMIT, GAS_PRICE, HISTORY_BLOCKS, POOL_LIMIT, PROTOCOL_VERSION, TRANSACTION_VALIDITY_BLOCKS,
-    VIEW_GAS_LIMIT,
+    BLOCK_GAS_LIMIT, GAS_PRICE, HISTORY_BLOCKS, POOL_LIMIT, PROTOCOL_VERSION, PROTOCOL_VERSION_MAX,
+    TRANSACTION_VALIDITY_BLOCKS, VIEW_GAS_LIMIT,
 };
 pub use execute::ContractCache;
 pub use genesis::{DEFAULT_BLOCK_INTERVAL_NS, Genesis, GenesisAccount, SignerGenesis};
@@ -68,13 +68,8 @@ pub enum ChainError {
         key: String,
     },
     /// The chain belongs to a protocol version that this crate doesn't implement.
-    #[error("protocol version {found} is not supported, expected {supported}")]
-    ProtocolVersion {
-        /// The version in genesis.
-        found: u32,
-        /// The version that works.
-        supported: u32,
-    },
+    #[error("protocol version {0} is not supported, expected {PROTOCOL_VERSION} to {PROTOCOL_VERSION_MAX}")]
+    ProtocolVersion(u32),
     /// Genesis lists an account twice, the signer's accounts included.
     #[error("genesis lists account {account_id} twice")]
     DuplicateAccount {

@@ -11,7 +11,7 @@ use chain::near_primitives::transaction::Action;
 use chain::near_primitives::types::Balance;
 
 use chain::near_primitives::views::FinalExecutionStatus;
-use chain::{Chain, ChainError, SignerGenesis};
+use chain::{Chain, ChainError, PROTOCOL_VERSION, PROTOCOL_VERSION_MAX, SignerGenesis};
 
 use crate::contracts;
 use crate::harness::{NEAR, SIGNER, TestChain, call, failure, genesis, id, key, key_from, sign, value};
@@ -302,9 +302,11 @@ fn genesis_is_checked() {
     let mut rich = genesis();
     rich.accounts[0].balance_yocto = u128::MAX;
     assert!(matches!(Chain::from_genesis(rich), Err(ChainError::SupplyTooLarge)));
-    let mut newer = genesis();
-    newer.protocol_version = 85;
-    assert!(matches!(Chain::from_genesis(newer), Err(ChainError::ProtocolVersion { found: 85, .. })));
+    for version in [PROTOCOL_VERSION - 1, PROTOCOL_VERSION_MAX + 1] {
+        let mut other = genesis();
+        other.protocol_version = version;
+        assert!(matches!(Chain::from_genesis(other), Err(ChainError::ProtocolVersion(found)) if found == version));
+    }
     let mut long = genesis();
     let account_id = id(&"s".repeat(64));
     long.signer = Some(SignerGenesis { account_id, delay_ns: 0 });
