@@ -1,17 +1,20 @@
 //! Administration: roles, pauses, and whether names are free to take. Upgrades are near-plugins'.
 
-use super::emit;
+use super::{args, emit};
 use crate::bridge::{Bridge, BridgeExt};
 use crate::errors::{AdminRefusal, Refusal};
 use crate::storage;
 use near_sdk::{AccountId, env, near};
-use queue::contract::{Event, PauseChanged, PermissionedAccounts, RegistrationSet, Role, RoleChanged};
+use queue::contract::{
+    Event, PauseArgs, PauseChanged, PermissionedAccounts, RegistrationSet, Role, RoleArgs, RoleChanged,
+};
 
 #[near]
 impl Bridge {
     /// Gives a role; answers whether it is new. Super admins only.
     #[handle_result]
-    pub fn acl_grant_role(&mut self, role: Role, account_id: AccountId) -> Result<bool, Refusal> {
+    pub fn acl_grant_role(&mut self) -> Result<bool, Refusal> {
+        let RoleArgs { role, account_id } = args();
         let by = self.only(Role::SuperAdmin)?;
         let mut roles = storage::read_roles();
         let new = roles.grant(account_id.clone(), role)?;
@@ -24,7 +27,8 @@ impl Bridge {
 
     /// Takes a role; answers whether the account had it. Super admins only; one of them stays.
     #[handle_result]
-    pub fn acl_revoke_role(&mut self, role: Role, account_id: AccountId) -> Result<bool, Refusal> {
+    pub fn acl_revoke_role(&mut self) -> Result<bool, Refusal> {
+        let RoleArgs { role, account_id } = args();
         let by = self.only(Role::SuperAdmin)?;
         let mut roles = storage::read_roles();
         let had = roles.revoke(&account_id, role)?;
@@ -42,7 +46,8 @@ impl Bridge {
 
     /// Pauses a method, or `ALL`; answers whether it ran before. The role PauseManager.
     #[handle_result]
-    pub fn pa_pause_feature(&mut self, key: String) -> Result<bool, Refusal> {
+    pub fn pa_pause_feature(&mut self) -> Result<bool, Refusal> {
+        let PauseArgs { key } = args();
         let by = self.only(Role::PauseManager)?;
         let changed = self.paused.set(&key, true)?;
         if changed {
@@ -53,7 +58,8 @@ impl Bridge {
 
     /// Lifts a pause; answers whether there was one. The role UnpauseManager.
     #[handle_result]
-    pub fn pa_unpause_feature(&mut self, key: String) -> Result<bool, Refusal> {
+    pub fn pa_unpause_feature(&mut self) -> Result<bool, Refusal> {
+        let PauseArgs { key } = args();
         let by = self.only(Role::UnpauseManager)?;
         let changed = self.paused.set(&key, false)?;
         if changed {
@@ -69,7 +75,8 @@ impl Bridge {
 
     /// Lets everybody reserve names, or registrars only. Super admins only.
     #[handle_result]
-    pub fn set_open_registration(&mut self, open: bool) -> Result<(), Refusal> {
+    pub fn set_open_registration(&mut self) -> Result<(), Refusal> {
+        let RegistrationSet { open } = args();
         self.only(Role::SuperAdmin)?;
         self.open_registration = open;
         emit(&Event::RegistrationSet([RegistrationSet { open }]));

@@ -5,6 +5,7 @@ use queue::contract::{
     Event, PauseChanged, PermissionedAccounts, RegistrationSet, Role, RoleChanged, ShardView, method,
 };
 use serde_json::{Value, json};
+use std::collections::BTreeSet;
 
 fn pause(world: &mut World, feature: &str) {
     assert!(world.json(OWNER, BRIDGE, method::PA_PAUSE_FEATURE, &json!({ "key": feature }), 0).value::<bool>());
@@ -214,4 +215,18 @@ fn a_callback_that_is_under_way_when_all_is_paused_stores_its_signature() {
     world.run_until_idle();
     let signature = world.outcome(&attest).signature();
     assert_eq!(world.tip("alpha").unwrap().signature, Some(signature));
+}
+
+#[test]
+fn every_method_with_the_attribute_pause_is_in_the_list_of_what_can_be_paused() {
+    let mut found = BTreeSet::from(["ALL".to_owned(), method::ATTEST.to_owned()]);
+    for file in std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/src/api")).unwrap() {
+        let source = std::fs::read_to_string(file.unwrap().path()).unwrap();
+        let after = source.split("#[pause]").skip(1);
+        found.extend(after.map(|rest| {
+            let (_, signature) = rest.split_once("pub fn ").unwrap();
+            signature.split_once('(').unwrap().0.to_owned()
+        }));
+    }
+    assert_eq!(found, PAUSABLE.iter().map(|name| (*name).to_owned()).collect());
 }

@@ -15,11 +15,11 @@ const STAGER: &str = OWNER;
 const DEPLOYER: &str = OTHER_BRIDGE;
 
 /// Code that does the same and has another hash: with a custom section (id 0) at its end.
-fn next_release() -> Vec<u8> {
+pub fn next_release() -> Vec<u8> {
     [&wasm()[..], &[0, 5, 4], b"next"].concat()
 }
 
-fn deploy_args(code: &[u8], then: Option<(&str, Vec<u8>)>) -> DeployCodeArgs {
+pub fn deploy_args(code: &[u8], then: Option<(&str, Vec<u8>)>) -> DeployCodeArgs {
     DeployCodeArgs {
         hash: bs58(code),
         function_call_args: then.map(|(function_name, arguments)| DeployCall {

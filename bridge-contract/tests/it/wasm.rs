@@ -101,32 +101,48 @@ fn the_kept_wasm_is_the_one_that_its_description_names() {
 }
 
 /// `module.name` of each import (WebAssembly core specification, §5.5.5).
-fn imports(wasm: &[u8]) -> Vec<String> {
+pub fn imports(wasm: &[u8]) -> Vec<String> {
     const IMPORT_SECTION: u8 = 2;
-    const FUNCTION: u8 = 0;
+    entries(wasm, IMPORT_SECTION, |section| {
+        let (module, after) = text(section);
+        let (name, after) = text(after);
+        let (kind, after) = after.split_first().unwrap();
+        assert_eq!(*kind, FUNCTION, "{module}.{name} is no function");
+        (Some(format!("{module}.{name}")), leb128(after).1)
+    })
+}
+
+/// The name of each exported function (§5.5.10).
+pub fn exported_functions(wasm: &[u8]) -> Vec<String> {
+    const EXPORT_SECTION: u8 = 7;
+    entries(wasm, EXPORT_SECTION, |section| {
+        let (name, after) = text(section);
+        let (kind, after) = after.split_first().unwrap();
+        ((*kind == FUNCTION).then(|| name.to_owned()), leb128(after).1)
+    })
+}
+
+/// The kind of imports and exports that are functions.
+const FUNCTION: u8 = 0;
+
+/// What `read` makes of each entry of the section with this id.
+fn entries(wasm: &[u8], id: u8, read: impl Fn(&[u8]) -> (Option<String>, &[u8])) -> Vec<String> {
     let mut rest = wasm.strip_prefix(b"\0asm\x01\0\0\0").unwrap();
-    while let Some((&id, after)) = rest.split_first() {
+    while let Some((&found, after)) = rest.split_first() {
         let (size, after) = leb128(after);
-        let (mut section, next) = after.split_at(size);
+        let (section, next) = after.split_at(size);
         rest = next;
-        if id != IMPORT_SECTION {
-            continue;
+        if found == id {
+            let (count, mut section) = leb128(section);
+            let entry = |_| {
+                let (entry, after) = read(section);
+                section = after;
+                entry
+            };
+            return (0..count).filter_map(entry).collect();
         }
-        let count;
-        (count, section) = leb128(section);
-        return (0..count)
-            .map(|_| {
-                let (module, name, kind);
-                (module, section) = text(section);
-                (name, section) = text(section);
-                (kind, section) = section.split_first().unwrap();
-                assert_eq!(*kind, FUNCTION, "{module}.{name} is no function");
-                (_, section) = leb128(section);
-                format!("{module}.{name}")
-            })
-            .collect();
     }
-    Vec::new()
+    panic!("the Wasm has no section {id}")
 }
 
 fn text(bytes: &[u8]) -> (&str, &[u8]) {
