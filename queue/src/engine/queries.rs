@@ -86,7 +86,7 @@ impl<S: Store> Engine<S> {
         let Some(head) = record.head.clone().filter(|_| nonce < size) else {
             return Err(ProveError::NotThere { peer, nonce, size });
         };
-        let first = inbound.kept_from();
+        let first = self.kept_from(&record.lane)?;
         if nonce < first {
             return Err(ProveError::Pruned { peer, nonce, first });
         }

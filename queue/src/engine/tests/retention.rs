@@ -71,12 +71,12 @@ fn what_is_kept_is_proved_read_and_exported_and_what_went_is_called_pruned() {
     let (first, size, _) = kept(&world);
     let (engine, trust) = (world.engine("beta"), world.config("beta").trust);
     for nonce in first..size {
-        let proof = engine.prove(&name("alpha"), nonce).unwrap();
+        let proof = engine.prove(&name("alpha"), None, nonce).unwrap();
         let verified = proof.verify::<Native>(&trust, derive_public_key).unwrap();
         assert_eq!(verified.message.body, Body::Data(format!("{}/{}", nonce / 50, nonce % 50).into_bytes()));
     }
     let pruned = ProveError::Pruned { peer: name("alpha"), nonce: first - 1, first };
-    assert_eq!(engine.prove(&name("alpha"), first - 1), Err(pruned));
+    assert_eq!(engine.prove(&name("alpha"), None, first - 1), Err(pruned));
 
     for position in [0, first - 1] {
         assert_eq!(engine.inbox(position, 1), Err(InboxError::Pruned { position, first }));
