@@ -10,7 +10,7 @@ use crate::rounds::{Rounds, SignedRound};
 use crate::rules::{self, AttestRequest, Submission};
 use crate::signer::{Answer, SIGN_DEPOSIT_YOCTO};
 use crate::storage;
-use near_plugins::{Pausable, pause};
+use near_plugins::pause;
 use near_sdk::{Gas, PromiseOrValue, env, near};
 use queue::attestation::{Attestation, AttestationKind, round_path};
 use queue::checkpoint::Checkpoint;
