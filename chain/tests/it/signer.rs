@@ -203,7 +203,8 @@ fn a_signer_that_makes_its_keys_gives_none_and_signs_nothing() {
         assert!(test.chain.view().call(&id(SIGNER), method, &args).is_err(), "{method}");
     }
     test.chain.set_signer_condition(SignerCondition::default());
-    assert!(verifies_ecdsa(&test, &sign(&mut test, &ecdsa([6; 32])), [6; 32]));
+    let response = sign(&mut test, &ecdsa([6; 32]));
+    assert!(verifies_ecdsa(&test, &response, [6; 32]), "{response}");
 }
 
 #[test]
