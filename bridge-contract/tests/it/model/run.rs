@@ -3,7 +3,7 @@
 use super::audit::Audit;
 use super::calls;
 use super::random::Random;
-use super::shard::{Call, Done, Epoch, Shard, Verdict};
+use super::shard::{Call, Done, Epoch, Shard, Tip, Verdict};
 use crate::world::*;
 use chain::near_primitives::hash::CryptoHash;
 use chain::near_primitives::views::ExecutionStatusView;
@@ -236,11 +236,30 @@ impl Run {
         assert_eq!((view.key_epoch, view.epoch_first_height, view.incarnation), epoch);
     }
 
+    /// Whatever is recorded can be asked for again until it is signed, through all faults that are
+    /// left over.
+    fn sign_what_is_pending(&mut self) {
+        for Shard { name, tip, .. } in &self.shards {
+            let Some(Tip { checkpoint, is_signed: false, .. }) = tip else { continue };
+            self.world.json(MALLORY, BRIDGE, method::TOP_UP, &json!({ "shard": name }), 1_000).success();
+            for attempt in 0.. {
+                assert!(attempt < 200, "checkpoint {} of {name} never gets its signature", checkpoint.height);
+                let args = attest_args(checkpoint, &[]);
+                self.audit.asked.push(self.world.submit(MALLORY, BRIDGE, method::ATTEST, args, 0, 100));
+                self.world.run_until_idle();
+                if self.world.tip(name).unwrap().signature.is_some() {
+                    break;
+                }
+            }
+        }
+    }
+
     /// Lets everything that is under way come to its end, and looks at all that became public.
     pub fn finish(mut self) -> Seen {
         self.world.run_until_idle();
         self.is_over = true;
         self.compare();
+        self.sign_what_is_pending();
         let signed = self.audit.check(&self.world, &self.trust);
         let recorded = self.shards.iter().map(|shard| shard.recorded.len()).sum();
         Seen { recorded, signed, refused: self.refused, promises: self.audit.promises(&self.world) }
