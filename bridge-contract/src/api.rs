@@ -5,16 +5,20 @@ mod admin;
 mod ask;
 mod attest;
 mod epochs;
+mod evidence;
 mod lanes;
 mod members;
 mod rounds;
 mod shards;
 mod signer_keys;
+mod verify;
 mod views;
 
 use crate::bridge::{Bridge, BridgeExt};
 use crate::errors::Refusal;
 use crate::events;
+use crate::file_json::{FieldError, FromJson};
+use crate::json::Json;
 use crate::registry::ShardRecord;
 use crate::{rules, storage};
 use near_sdk::{AccountId, Gas, NearToken, Promise, env};
@@ -35,6 +39,12 @@ fn args<T: DeserializeOwned>() -> T {
     let input = env::input().unwrap_or_default();
     serde_json::from_slice(&input)
         .unwrap_or_else(|error| env::panic_str(&format!("the arguments do not parse: {error}")))
+}
+
+/// One of the call's arguments, which is read by hand.
+fn file<T: FromJson>(input: &Json, name: &'static str) -> Result<T, FieldError> {
+    let file = input.get(name).unwrap_or_else(|| env::panic_str(&format!("missing field `{name}`")));
+    T::from_json(file)
 }
 
 fn registered(shard: &ShardId) -> Result<ShardRecord, Refusal> {

@@ -3,18 +3,22 @@
 mod admin;
 mod attest;
 mod endorsements;
+mod evidence;
 mod lanes;
 mod members;
 mod rounds;
 mod shards;
+mod verify;
 
 pub use admin::AdminRefusal;
 pub use attest::CheckpointRefusal;
 pub use endorsements::EndorsementRefusal;
+pub use evidence::EvidenceRefusal;
 pub use lanes::LaneRefusal;
 pub use members::MembersRefusal;
 pub use rounds::RoundRefusal;
 pub use shards::ShardRefusal;
+pub use verify::ProofRefusal;
 
 use queue::ids::{AccountId, ShardId};
 
@@ -66,6 +70,9 @@ pub enum Refusal {
     /// The lane doesn't change.
     #[error(transparent)]
     Lane(#[from] LaneRefusal),
+    /// The report or the lift changes nothing.
+    #[error(transparent)]
+    Evidence(#[from] EvidenceRefusal),
     /// The members' endorsements don't count.
     #[error(transparent)]
     Endorsement(#[from] EndorsementRefusal),

@@ -10,6 +10,8 @@
 
 pub mod errors;
 pub mod events;
+pub mod file_json;
+pub mod json;
 pub mod lanes;
 pub mod pending;
 pub mod registry;

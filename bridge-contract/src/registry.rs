@@ -50,8 +50,8 @@ pub struct ShardRecord {
     pub paused: bool,
     /// Whether it will never attest again.
     pub retired: bool,
-    /// Whether evidence against it was shown, and not lifted.
-    pub frozen: bool,
+    /// The height of the evidence for which it is frozen.
+    pub frozen_height: Option<u64>,
     /// Evidence about heights below this one is settled: it freezes nothing again.
     pub evidence_floor: u64,
 }
@@ -103,7 +103,7 @@ impl From<ShardRecordV1> for ShardRecord {
             index: None,
             paused: false,
             retired: false,
-            frozen: false,
+            frozen_height: None,
             evidence_floor: 0,
         }
     }
@@ -134,7 +134,7 @@ impl ShardRecord {
     pub fn status(&self) -> ShardStatus {
         match self {
             ShardRecord { retired: true, .. } => ShardStatus::Retired,
-            ShardRecord { frozen: true, .. } => ShardStatus::Frozen,
+            ShardRecord { frozen_height: Some(_), .. } => ShardStatus::Frozen,
             ShardRecord { paused: true, .. } => ShardStatus::Paused,
             ShardRecord { epoch: Epoch { key: None, .. }, .. } => ShardStatus::Reserved,
             _ => ShardStatus::Active,
@@ -163,6 +163,7 @@ impl ShardRecord {
             incarnation: self.incarnation,
             public_key: self.epoch.key,
             rotation: rotation.map(RotationView::from),
+            frozen_height: self.frozen_height,
             balance_yocto: self.balance_yocto,
         }
     }
@@ -232,7 +233,7 @@ mod tests {
             index: Some(u64::MAX),
             paused: false,
             retired: false,
-            frozen: false,
+            frozen_height: Some(u64::MAX),
             evidence_floor: u64::MAX,
         };
         let transport = Transport {

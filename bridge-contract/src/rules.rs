@@ -3,10 +3,12 @@
 
 mod attest;
 mod endorsements;
+pub mod evidence;
 pub mod lanes;
 mod members;
 mod rounds;
 mod shards;
+pub mod verify;
 
 pub use attest::{AttestRequest, Verdict, judge_answer, judge_checkpoint, shard_digest};
 pub use endorsements::judge_endorsements;

@@ -8,9 +8,11 @@ mod admin;
 mod attest;
 mod endorsements;
 mod events;
+mod evidence;
 mod lanes;
 mod rounds;
 mod shards;
+mod verify;
 
 pub use admin::{
     DelayStatus, DeployCall, DeployCodeArgs, Grantees, GranteesByRole, PauseArgs, PauseChanged, PermissionedAccounts,
@@ -22,6 +24,7 @@ pub use events::{
     AttestationFailed, AttestationFailure, Attested, EVENT_STANDARD, EVENT_VERSION, EpochOpened, Event, MembersRotated,
     RotationProposed, ShardActivated, ShardReserved,
 };
+pub use evidence::{Frozen, LiftArgs, ReportLaneArgs, ReportShardArgs, ShardFrozen};
 pub use lanes::{
     LANES_PER_PAGE_MAX, LaneArgs, LaneDirection, LaneProposal, LaneStatus, LaneStopArgs, LaneStops, LaneStopsChanged,
     LaneTerms, LaneView, LanesArgs, Permissions,
@@ -31,6 +34,7 @@ pub use shards::{
     AmountYocto, EpochArgs, EpochView, InitArgs, ProposeRotationArgs, RekeyArgs, ReserveArgs, RotateArgs, RotationView,
     SHARDS_PER_PAGE_MAX, SetTransportArgs, ShardArgs, ShardStatus, ShardView, ShardsArgs, WithdrawArgs,
 };
+pub use verify::{AttestedHead, NotProven, Proven, Shows, Verification, VerifyArgs};
 
 /// Names of the contract's methods.
 pub mod method {
@@ -116,6 +120,18 @@ pub mod method {
     pub const UP_STAGED_CODE_HASH: &str = "up_staged_code_hash";
     /// View: [`super::DelayStatus`].
     pub const UP_GET_DELAY_STATUS: &str = "up_get_delay_status";
+    /// Freezes a shard; anyone: [`super::ReportShardArgs`].
+    pub const REPORT_SHARD: &str = "report_shard";
+    /// Freezes a lane; anyone: [`super::ReportLaneArgs`].
+    pub const REPORT_LANE: &str = "report_lane";
+    /// Ends a freeze; the owner, with the members' agreement: [`super::LiftArgs`].
+    pub const LIFT_FREEZE: &str = "lift_freeze";
+    /// View: [`super::VerifyArgs`] of a [`crate::proof::MessageProof`] → [`super::Verification`].
+    pub const VERIFY_MESSAGE: &str = "verify_message";
+    /// View: [`super::VerifyArgs`] of a [`crate::proof::DeliveryProof`] → [`super::Verification`].
+    pub const VERIFY_DELIVERY: &str = "verify_delivery";
+    /// View: [`super::VerifyArgs`] of a [`crate::proof::ExpiryProof`] → [`super::Verification`].
+    pub const VERIFY_EXPIRY: &str = "verify_expiry";
     /// View: the trust root, [`crate::trust::TrustRoot`].
     pub const TRUST: &str = "trust";
     /// View: [`super::ShardArgs`] → `null` or [`super::ShardView`].

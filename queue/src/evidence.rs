@@ -229,6 +229,17 @@ struct ProvenRoot {
     head: Option<VerifiedHead>,
 }
 
+impl Contradiction {
+    /// The heads that it consists of.
+    pub fn heads(&self) -> Vec<&HeadProof> {
+        match self {
+            Contradiction::Heads { earlier, later } => vec![&**earlier, &**later],
+            Contradiction::Roots { one, other } => one.head.iter().chain(&other.head).collect(),
+            Contradiction::Received { head, log } => std::iter::once(&**head).chain(&log.head).collect(),
+        }
+    }
+}
+
 impl RootProof {
     /// A root that nothing proves but the word of whoever says so.
     pub fn claimed(size: u64, root: Hash) -> Self {

@@ -19,7 +19,6 @@ pub mod derivation;
 pub mod digest;
 #[cfg(feature = "native")]
 pub mod engine;
-#[cfg(feature = "native")]
 pub mod evidence;
 #[cfg(feature = "native")]
 pub mod frame;

@@ -50,7 +50,7 @@ pub fn judge_reservation(
         index: Some(index),
         paused: false,
         retired: false,
-        frozen: false,
+        frozen_height: None,
         evidence_floor: 0,
     };
     Ok((record, transport))

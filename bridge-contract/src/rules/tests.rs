@@ -408,8 +408,8 @@ fn only_a_signature_that_verifies_under_the_derived_key_is_kept() {
 fn only_an_active_shard_gets_a_new_checkpoint_and_a_pending_one_is_asked_for_again_in_any_case() {
     let stopped = [
         (ShardRecord { paused: true, ..one_member() }, ShardStatus::Paused),
-        (ShardRecord { frozen: true, paused: true, ..one_member() }, ShardStatus::Frozen),
-        (ShardRecord { retired: true, frozen: true, ..one_member() }, ShardStatus::Retired),
+        (ShardRecord { frozen_height: Some(0), paused: true, ..one_member() }, ShardStatus::Frozen),
+        (ShardRecord { retired: true, frozen_height: Some(0), ..one_member() }, ShardStatus::Retired),
     ];
     let tip = tip_of(first_checkpoint());
     for (record, status) in stopped {

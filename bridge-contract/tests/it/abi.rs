@@ -76,8 +76,11 @@ fn sample_arg(name: &str) -> Value {
         "terms" => json!({ "message_bytes_max": 1, "result_bytes_max": 1, "call_window": 1, "call_gas_max": "1",
             "deadline_ms": null, "permissions": "everybody" }),
         "direction" => json!("both"),
+        "proof" | "one" | "other" | "evidence" => json!({}),
         "curve" => json!("secp256k1"),
-        "threshold" | "key_epoch" | "from_index" | "limit" | "staging_duration" | "round" => json!(1),
+        "threshold" | "evidence_floor" | "key_epoch" | "from_index" | "limit" | "staging_duration" | "round" => {
+            json!(1)
+        }
         "hash" => json!("00".repeat(32)),
         "network" => json!("localnet"),
         "signer" | "admin" | "account_id" => json!("somebody"),

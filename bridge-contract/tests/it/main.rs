@@ -4,6 +4,8 @@
 
 mod abi;
 mod attest;
+mod attested;
+mod evidence;
 mod gas;
 mod lanes;
 mod model;
@@ -17,5 +19,6 @@ mod signer_faults;
 mod snapshots;
 mod upgrade;
 mod vectors;
+mod verify;
 mod wasm;
 mod world;

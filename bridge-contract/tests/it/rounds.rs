@@ -34,7 +34,7 @@ impl World {
     }
 
     /// Submits a checkpoint that the shard's member endorses, by somebody else's hand.
-    fn submit_endorsed(&mut self, checkpoint: &Checkpoint) -> Outcome {
+    pub fn submit_endorsed(&mut self, checkpoint: &Checkpoint) -> Outcome {
         self.call(MALLORY, BRIDGE, method::SUBMIT, attest_args(checkpoint, &[endorse(checkpoint)]), 0, 30)
     }
 
@@ -60,7 +60,7 @@ impl World {
     }
 
     /// Closes when it is time.
-    fn close_in_time(&mut self, curve: Curve) -> Outcome {
+    pub fn close_in_time(&mut self, curve: Curve) -> Outcome {
         while self.now_ns < self.rounds(curve).closable_at_ns {
             self.make_blocks(1);
         }
@@ -71,7 +71,7 @@ impl World {
         self.view(BRIDGE, method::ROUNDS, &RoundArgs { curve })
     }
 
-    fn round_proof(&self, name: &str) -> Option<Attestation> {
+    pub fn round_proof(&self, name: &str) -> Option<Attestation> {
         self.view(BRIDGE, method::ROUND_PROOF, &json!({ "shard": name }))
     }
 

@@ -1,6 +1,7 @@
 //! The contract's events, by NEP-297.
 
 use super::admin::{PauseChanged, RegistrationSet, RoleChanged};
+use super::evidence::{Frozen, ShardFrozen};
 use super::lanes::{LaneArgs, LaneStopsChanged};
 use super::rounds::{RoundFailed, RoundSigned};
 use super::shards::ShardArgs;
@@ -49,6 +50,12 @@ pub enum Event {
     LaneAgreed([LaneArgs; 1]),
     /// A shard has taken its offer back.
     LaneProposalWithdrawn([LaneArgs; 1]),
+    /// A shard attested two checkpoints at one height: it attests no more until the freeze is lifted.
+    ShardFrozen([ShardFrozen; 1]),
+    /// A shard's heads for a peer contradict: nodes stop the lane's requests.
+    LaneFrozen([Frozen; 1]),
+    /// Owner and members have ended a freeze.
+    FreezeLifted([Frozen; 1]),
     /// A shard has stopped requests, or lets them flow again.
     LaneStopsChanged([LaneStopsChanged; 1]),
     /// A checkpoint has its signature.

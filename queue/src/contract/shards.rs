@@ -181,6 +181,8 @@ pub struct ShardView {
     pub public_key: Option<PublicKey>,
     /// Members that the owner announced.
     pub rotation: Option<RotationView>,
+    /// The height of the evidence for which it is frozen.
+    pub frozen_height: Option<u64>,
     /// What is left for the signer's deposits, in yoctoNEAR.
     #[serde(with = "codec::u128_string")]
     pub balance_yocto: u128,

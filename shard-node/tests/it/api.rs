@@ -66,6 +66,7 @@ pub fn registered(name: &str) -> ShardView {
         incarnation: 0,
         public_key: None,
         rotation: None,
+        frozen_height: None,
         balance_yocto: 0,
     }
 }
