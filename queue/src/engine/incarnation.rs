@@ -10,7 +10,6 @@ use super::keys::IdempotencyKey;
 use super::outbound::Outbound;
 use super::past::PastLanes;
 use super::records::{PastRecord, SuccessorRecord, past_key, settlement_key, successor_key};
-use super::refusal::Refusal;
 use super::{Engine, Now};
 use crate::ids::{Lane, ShardId};
 use crate::store::{Store, TurnId};
@@ -199,11 +198,6 @@ impl<S: Store> Engine<S> {
         (outbound.dirty, inbound.dirty) = (true, true);
         self.outbound.insert(peer.clone(), outbound);
         self.inbound.insert(peer.clone(), inbound);
-    }
-
-    /// What stops a peer's lanes: an incarnation of it that was not accepted.
-    pub(super) fn check_successor(&self, peer: &ShardId) -> Result<(), Refusal> {
-        self.successors.get(peer).map_or(Ok(()), |successor| Err(Refusal::Peer(waits_for_accept(peer, successor))))
     }
 
     /// Whether a message that was taken under a key before is of a lane that goes on.
