@@ -1,8 +1,10 @@
 //! The command line. The file tree is the command tree.
 
+mod access;
 mod backup;
 mod bench;
 mod bench_part;
+mod bridge;
 mod demo;
 mod evidence;
 mod export;
@@ -19,6 +21,7 @@ mod run;
 mod send;
 mod shard;
 mod status;
+mod transaction;
 mod verify;
 
 pub use output::Output;
@@ -78,10 +81,12 @@ enum Command {
     Import(import::ImportArgs),
     /// Show what froze a lane, or print it as a file, for anybody to verify offline
     Evidence(evidence::EvidenceArgs),
-    /// Act on a lane as its operator
-    Lane(lane::LaneArgs),
-    /// Act on a shard as its owner
+    /// Deploy the bridge contract, and look at what its trustworthiness rests on
+    Bridge(bridge::BridgeCommandArgs),
+    /// Register shards, and decide what becomes of them
     Shard(shard::ShardArgs),
+    /// Agree on lanes, stop and resume them
+    Lane(lane::LaneArgs),
     /// Verify a proof, a batch or evidence: needs no node, no home and no network
     Verify(verify::VerifyArgs),
     /// Measure this machine: each stage alone, and the whole way between real processes
@@ -116,8 +121,9 @@ impl Command {
             Command::Restore(args) => restore::run(args, output).await,
             Command::Import(args) => import::run(args, output).await,
             Command::Evidence(args) => evidence::run(args, output).await,
-            Command::Lane(args) => lane::run(args, output).await,
+            Command::Bridge(args) => bridge::run(args, output).await,
             Command::Shard(args) => shard::run(args, output).await,
+            Command::Lane(args) => lane::run(args, output).await,
             Command::Verify(args) => verify::run(&args, output),
             Command::Bench(args) => bench::run(args, output).await,
             Command::BenchPart(args) => bench_part::run(args, output).await,
@@ -152,9 +158,11 @@ mod tests {
 
     #[test]
     fn every_command_has_an_example_and_json() {
-        for command in Cli::command().get_subcommands() {
+        let mut commands: Vec<_> = Cli::command().get_subcommands().cloned().collect();
+        while let Some(command) = commands.pop() {
             let help = command.clone().render_long_help().to_string();
             assert!(help.contains("Example"), "{} has no example", command.get_name());
+            commands.extend(command.get_subcommands().cloned());
         }
         for command in ["run", "status"] {
             Cli::try_parse_from(["shard-node", command, "--home", "h", "--json"]).expect("--json is known everywhere");
@@ -181,11 +189,21 @@ mod tests {
             "shard-node export --home .local/alpha --to beta --range 0..1000",
             "shard-node import --home .local/beta b.batch",
             "shard-node evidence --home .local/beta --number 0",
-            "shard-node lane resume --home .local/beta --lane alpha",
             "shard-node shard recover --home .local/alpha --yes",
             "shard-node lane accept-incarnation alpha --home .local/beta --yes",
             "shard-node lane unsettled alpha --home .local/beta",
             "shard-node lane settle alpha 7 9..12 --as failed --home .local/beta",
+            "shard-node lane propose beta --home .local/alpha",
+            "shard-node lane accept alpha --home .local/beta --terms terms.json",
+            "shard-node lane stop beta --home .local/alpha --inbound",
+            "shard-node lane unfreeze --home .local/beta --lane alpha",
+            "shard-node bridge status --home .local/alpha",
+            "shard-node bridge deploy --near testnet --bridge bridge.alice.testnet --account alice.testnet --admin alice.testnet --yes",
+            "shard-node bridge trust --near testnet --bridge bridge.alice.testnet",
+            "shard-node shard list --near testnet --bridge bridge.alice.testnet",
+            "shard-node shard show --home .local/alpha",
+            "shard-node shard rekey --home .local/alpha --yes",
+            "shard-node shard retire --home .local/alpha --dry-run",
             "shard-node verify m.json --trust .local/near/trust.json",
         ] {
             Cli::try_parse_from(line.split(' ')).unwrap_or_else(|error| panic!("{line}: {error}"));

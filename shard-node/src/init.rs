@@ -6,7 +6,8 @@ use crate::home::{self, HOME_FORMAT, Home, HomeError};
 use crate::keys::Keys;
 use crate::localnet::ROOT_ACCOUNT;
 use crate::near::{
-    Credentials, KeyFile, NearClient, NearError, Registration, RegistrationError, Sponsor, disagreement, near_account,
+    Credentials, KeyFile, Keychain, KeychainError, NearClient, NearError, Registration, RegistrationError, Sponsor,
+    default_folder, disagreement, near_account,
 };
 use near_primitives::types::Balance;
 use queue::contract::ShardStatus;
@@ -145,7 +146,10 @@ pub async fn init(options: Options, step: impl Fn(&str)) -> Result<Initialised, 
     if let Some(reason) = disagreement(&trust, &client.trust().await?) {
         return Err(InitError::WrongTrust { reason, url: options.near_rpc });
     }
-    let sponsor = read_sponsor(&options, &trust)?;
+    let sponsor = match read_sponsor(&options, &trust)? {
+        Some(given) => Some(given),
+        None => find_owner_key(&client, &options, &trust).await?,
+    };
     let home = Home::at(&options.home);
     if home.root().join("localnet.json").exists() {
         return Err(InitError::LocalnetHome(options.home));
@@ -216,6 +220,25 @@ fn read_sponsor(options: &Options, trust: &TrustRoot) -> Result<Option<(Sponsor,
     let KeyFile { path, account, key } = KeyFile::read(&path)?;
     let account = account.or_else(|| options.owner.clone()).ok_or_else(|| InitError::KeyOfWhom(path.clone()))?;
     Ok(Some((Sponsor { account, key }, path)))
+}
+
+/// The owner's key where near-cli keeps it. Without one the owner has to run near-cli's commands:
+/// the key may be in a wallet.
+async fn find_owner_key(
+    client: &NearClient,
+    options: &Options,
+    trust: &TrustRoot,
+) -> Result<Option<(Sponsor, PathBuf)>, InitError> {
+    let Some(owner) = &options.owner else { return Ok(None) };
+    let keychain = Keychain { file: None, folders: default_folder().into_iter().collect() };
+    match keychain.full_access(client, trust.domain.network.as_str(), owner).await {
+        Ok(KeyFile { path, key, .. }) => Ok(Some((Sponsor { account: owner.clone(), key }, path))),
+        Err(KeychainError::Home(error)) => Err(error.into()),
+        Err(KeychainError::Near(error)) => Err(error.into()),
+        Err(KeychainError::NotFound { .. } | KeychainError::NoAccount { .. } | KeychainError::NoFullAccess { .. }) => {
+            Ok(None)
+        }
+    }
 }
 
 /// Keeps the key to an account that was made with `sponsor`'s where near-cli and the commands of

@@ -19,7 +19,7 @@ pub use attestor::{Attempt, AttestGas, Attestor};
 pub use credentials::{Credentials, KeyFile, default_folder, keys_of, places};
 pub use keychain::{Keychain, KeychainError};
 pub use network::Network;
-pub use registration::{ACTIVATE_TGAS, Registration, RegistrationError, Sponsor};
+pub use registration::{ACTIVATE_TGAS, RESERVE_DEPOSIT, RESERVE_TGAS, Registration, RegistrationError, Sponsor};
 pub use transact::{Actor, Outcome, TransactError, sign_transaction};
 pub use watcher::{NearEvent, Watcher, watch};
 

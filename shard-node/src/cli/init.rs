@@ -31,7 +31,7 @@ pub struct InitArgs {
     #[arg(long, value_name = "ACCOUNT")]
     owner: Option<AccountId>,
     /// Key file of near-cli: the owner's, or of the account above it [default: the one that a
-    /// localnet keeps beside its trust root]
+    /// localnet keeps beside its trust root, otherwise the owner's in ~/.near-credentials]
     #[arg(long, value_name = "FILE")]
     key_file: Option<PathBuf>,
     /// Where peers' QUIC connections arrive (UDP) [default: a free port of 127.0.0.1]

@@ -8,7 +8,7 @@ use std::process::ExitCode;
 use std::sync::Mutex;
 use std::sync::PoisonError;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, UNIX_EPOCH};
 
 /// Prints results to stdout, as text or as JSON, and progress and errors to stderr.
 #[derive(Debug)]
@@ -121,6 +121,11 @@ fn with_causes(error: &anyhow::Error) -> String {
         _ if told.contains(&cause) => told,
         _ => format!("{told}: {cause}"),
     })
+}
+
+/// A time for people.
+pub fn utc(ns: u64) -> impl Display {
+    humantime::format_rfc3339_millis(UNIX_EPOCH + Duration::from_nanos(ns))
 }
 
 /// Bytes of a stranger as one line for a terminal: control characters can't move the cursor or

@@ -71,7 +71,22 @@ impl Keychain {
         network: &str,
         account: &AccountId,
     ) -> Result<KeyFile, KeychainError> {
-        let found = self.candidates(network, account)?;
+        self.full_access_among(client, network, account, account).await
+    }
+
+    /// A full-access key of `account` on `network`, among the keys that are kept for `holder`: an
+    /// account that another one has made often has the same key.
+    ///
+    /// # Errors
+    /// [`KeychainError`] says where was looked.
+    pub async fn full_access_among(
+        &self,
+        client: &NearClient,
+        network: &str,
+        account: &AccountId,
+        holder: &AccountId,
+    ) -> Result<KeyFile, KeychainError> {
+        let found = self.candidates(network, holder)?;
         if client.account(account).await?.is_none() {
             return Err(KeychainError::NoAccount { account: account.clone(), network: network.to_owned() });
         }

@@ -11,9 +11,9 @@ use queue::ids::{AccountId, ShardId};
 use queue::trust::Curve;
 use std::time::Duration;
 
-/// Attached to `reserve`. The contract keeps the price of 6 KiB of storage, 0.062 NEAR today, and
-/// a million yoctoNEAR for the signer; the rest comes back.
-pub const RESERVE_DEPOSIT: Balance = Balance::from_millinear(100);
+/// Attached to `reserve`. The contract keeps the price of a shard's storage, some 0.1 NEAR, and a
+/// million yoctoNEAR for the signer; the rest comes back.
+pub const RESERVE_DEPOSIT: Balance = Balance::from_millinear(250);
 
 /// Gas for `reserve`, which writes a few records, in Tgas.
 pub const RESERVE_TGAS: u64 = 30;

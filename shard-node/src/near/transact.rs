@@ -72,6 +72,8 @@ pub enum TransactError {
 /// What became of an executed transaction.
 #[derive(Debug, Clone)]
 pub struct Outcome {
+    /// The transaction's hash.
+    pub transaction: CryptoHash,
     /// The returned bytes, or why the execution failed.
     pub result: Result<Vec<u8>, String>,
     /// Failures of receipts other than the one that gave the result, as `account: reason`.
@@ -292,7 +294,8 @@ fn summary(outcome: &FinalExecutionOutcomeView) -> Outcome {
         let burnt = gas_burnt.entry(receipt.executor_id.clone()).or_default();
         *burnt = burnt.saturating_add(receipt.gas_burnt.as_gas());
     }
-    Outcome { result, failures: failures.collect(), gas_burnt }
+    let transaction = outcome.transaction.hash;
+    Outcome { transaction, result, failures: failures.collect(), gas_burnt }
 }
 
 /// What a contract panicked with, or what else went wrong.
