@@ -124,7 +124,7 @@ impl Command {
             Command::Bridge(args) => bridge::run(args, output).await,
             Command::Shard(args) => shard::run(args, output).await,
             Command::Lane(args) => lane::run(args, output).await,
-            Command::Verify(args) => verify::run(&args, output),
+            Command::Verify(args) => verify::run(args, output).await,
             Command::Bench(args) => bench::run(args, output).await,
             Command::BenchPart(args) => bench_part::run(args, output).await,
         }

@@ -1,24 +1,28 @@
-//! `shard-node verify`: checks a file offline. Uses nothing but the file and the pinned trust root.
+//! `shard-node verify`: checks a file offline. Uses nothing but the file and the pinned trust root,
+//! unless the bridge contract is to be asked too.
 
 mod batch;
 mod delivery;
 mod evidence;
 mod expiry;
 mod message;
+mod on_chain;
 
 use super::Output;
+use super::access::BridgeArgs;
+use super::output::utc;
 use anyhow::{Context as _, bail, ensure};
 use clap::Args;
 use queue::batch::BATCH_MAGIC;
 use queue::evidence::EVIDENCE_FORMAT;
 use queue::proof::{DELIVERY_PROOF_FORMAT, EXPIRY_PROOF_FORMAT, MESSAGE_PROOF_FORMAT};
 use queue::trust::TrustRoot;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use std::fs::File;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::time::{Duration, UNIX_EPOCH};
 
 /// Longest JSON file that is read, in bytes: a message of 4 MiB in base64 with its proofs needs less
 /// than half.
@@ -29,19 +33,34 @@ const NOT_AUTHENTICATED: u8 = 3;
 
 /// Arguments of `verify`.
 #[derive(Debug, Args)]
-#[command(after_help = "Example:
+#[command(after_help = "Examples:
   shard-node verify m.json --trust trust.json
+  shard-node verify m.json --trust trust.json --on-chain --near testnet
 Exit codes:
   0  what the file says is proved under the pinned trust root
-  1  the file proves nothing
+  1  the file proves nothing, or the contract that was asked refuses it
   3  the file is consistent, but no trust root was pinned: it may come from anybody's own bridge")]
 pub struct VerifyArgs {
     /// A message proof or a batch, as `shard-node export` writes them; a proof of delivery
     /// or expiry, as `shard-node prove` does; or evidence, as `shard-node evidence` does
     file: PathBuf,
-    /// The pinned trust root: from somebody you trust, not from whoever gave you the file
-    #[arg(long, value_name = "FILE")]
-    trust: Option<PathBuf>,
+    /// Also have the bridge contract verify it, by a view call
+    #[arg(long)]
+    on_chain: bool,
+    #[command(flatten)]
+    bridge: BridgeArgs,
+}
+
+/// What a file proves, for people and for programs.
+struct Told {
+    human: String,
+    json: Value,
+}
+
+impl Told {
+    fn new(human: String, report: &impl Serialize) -> anyhow::Result<Self> {
+        Ok(Told { human, json: serde_json::to_value(report)? })
+    }
 }
 
 /// The trust root under which a file is judged.
@@ -66,37 +85,52 @@ struct Kind {
     format: String,
 }
 
-pub(super) fn run(args: &VerifyArgs, output: &Output) -> anyhow::Result<ExitCode> {
-    let trust = args.trust.as_deref().map(read_trust).transpose()?;
-    let trust = Trust { pinned: trust };
-    verify(&args.file, &trust, output).with_context(|| args.file.display().to_string())?;
-    Ok(if trust.is_pinned() { ExitCode::SUCCESS } else { ExitCode::from(NOT_AUTHENTICATED) })
+pub(super) async fn run(args: VerifyArgs, output: &Output) -> anyhow::Result<ExitCode> {
+    let trust = Trust { pinned: args.bridge.pinned()? };
+    let shown = args.file.display().to_string();
+    let mut told = verify(&args.file, &trust).with_context(|| shown.clone())?;
+    let mut refused = false;
+    if args.on_chain {
+        let asked = async { on_chain::ask(&args.bridge.open().await?, &args.file).await }.await;
+        match asked.with_context(|| shown.clone()) {
+            Ok(answer) => {
+                told.human = format!("{}\n{}", told.human, answer.human);
+                told.json["on_chain"] = answer.json;
+                refused = !answer.verified;
+            }
+            Err(error) => {
+                // What was found offline holds whether or not the contract can be asked.
+                output.finish(&told.human, &told.json);
+                return Err(error);
+            }
+        }
+    }
+    output.finish(&told.human, &told.json);
+    Ok(match (refused, trust.is_pinned()) {
+        (true, _) => ExitCode::FAILURE,
+        (false, true) => ExitCode::SUCCESS,
+        (false, false) => ExitCode::from(NOT_AUTHENTICATED),
+    })
 }
 
 /// Tells the kinds of files apart by their beginnings.
-fn verify(path: &Path, trust: &Trust, output: &Output) -> anyhow::Result<()> {
+fn verify(path: &Path, trust: &Trust) -> anyhow::Result<Told> {
     let file = File::open(path).context("cannot read it")?;
     let mut begin = Vec::new();
     let magic_bytes = u64::try_from(BATCH_MAGIC.len())?;
     (&file).take(magic_bytes).read_to_end(&mut begin).context("cannot read it")?;
     if begin == BATCH_MAGIC {
-        return batch::verify(&mut begin.as_slice().chain(file), trust, output);
+        return batch::verify(&mut begin.as_slice().chain(file), trust);
     }
     let bytes = read(file, begin).context("cannot read it")?;
     let Kind { format } = parse(&bytes, "neither a batch nor a JSON file with a format")?;
     match format.as_str() {
-        MESSAGE_PROOF_FORMAT => message::verify(&bytes, trust, output),
-        DELIVERY_PROOF_FORMAT => delivery::verify(&bytes, trust, output),
-        EXPIRY_PROOF_FORMAT => expiry::verify(&bytes, trust, output),
-        EVIDENCE_FORMAT => evidence::verify(&bytes, trust, output),
+        MESSAGE_PROOF_FORMAT => message::verify(&bytes, trust),
+        DELIVERY_PROOF_FORMAT => delivery::verify(&bytes, trust),
+        EXPIRY_PROOF_FORMAT => expiry::verify(&bytes, trust),
+        EVIDENCE_FORMAT => evidence::verify(&bytes, trust),
         _ => bail!("its format is {format:?}, which this version does not verify"),
     }
-}
-
-fn read_trust(path: &Path) -> anyhow::Result<TrustRoot> {
-    let shown = || path.display().to_string();
-    let file = File::open(path).with_context(|| format!("cannot read {}", path.display()))?;
-    parse(&read(file, Vec::new()).with_context(shown)?, "no trust root").with_context(shown)
 }
 
 fn parse<T: serde::de::DeserializeOwned>(bytes: &[u8], what: &str) -> anyhow::Result<T> {
@@ -118,8 +152,4 @@ fn verdict(authenticated: bool) -> &'static str {
         true => "verified: attested by NEAR under the pinned trust root",
         false => "consistent, NOT authenticated (trust root taken from the file)",
     }
-}
-
-fn utc(ns: u64) -> impl std::fmt::Display {
-    humantime::format_rfc3339_millis(UNIX_EPOCH + Duration::from_nanos(ns))
 }

@@ -1,7 +1,6 @@
 //! Batch files: that a shard sent these messages, and none between.
 
-use super::{Trust, utc, verdict};
-use crate::cli::Output;
+use super::{Told, Trust, utc, verdict};
 use anyhow::Context as _;
 use queue::batch::{BatchError, BatchParser, BatchPiece, BatchVerifier, VerifiedBatch};
 use queue::derivation::derive_public_key;
@@ -31,11 +30,10 @@ struct Report<'a> {
     instance: String,
 }
 
-pub(super) fn verify(file: &mut impl Read, trust: &Trust, output: &Output) -> anyhow::Result<()> {
+pub(super) fn verify(file: &mut impl Read, trust: &Trust) -> anyhow::Result<Told> {
     let verified = verify_parts(file, trust).context("proves nothing")?;
     let report = report(&verified, trust.is_pinned());
-    output.finish(&human(&report), &report);
-    Ok(())
+    Told::new(human(&report), &report)
 }
 
 fn verify_parts(file: &mut impl Read, trust: &Trust) -> anyhow::Result<VerifiedBatch> {

@@ -1,7 +1,6 @@
 //! Delivery proofs: that the destination attested to have decided a message.
 
-use super::{Trust, parse, utc, verdict};
-use crate::cli::Output;
+use super::{Told, Trust, parse, utc, verdict};
 use anyhow::Context as _;
 use queue::derivation::derive_public_key;
 use queue::digest::Native;
@@ -23,13 +22,12 @@ struct Report<'a> {
     checkpoint_time_ns: u64,
 }
 
-pub(super) fn verify(bytes: &[u8], trust: &Trust, output: &Output) -> anyhow::Result<()> {
+pub(super) fn verify(bytes: &[u8], trust: &Trust) -> anyhow::Result<Told> {
     let proof: DeliveryProof = parse(bytes, "no delivery proof")?;
     let root = trust.pinned_or(&proof.trust)?;
     let verified = proof.verify::<Native>(&root, derive_public_key).context("proves nothing")?;
     let report = report(&verified, trust.is_pinned());
-    output.finish(&human(&report), &report);
-    Ok(())
+    Told::new(human(&report), &report)
 }
 
 fn report(verified: &VerifiedDelivery, authenticated: bool) -> Report<'_> {

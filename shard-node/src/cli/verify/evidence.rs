@@ -1,7 +1,6 @@
 //! Evidence files: that a shard signed what can't all be true.
 
-use super::{Trust, parse, verdict};
-use crate::cli::Output;
+use super::{Told, Trust, parse, verdict};
 use crate::cli::output::printable;
 use anyhow::{Context as _, bail};
 use queue::derivation::derive_public_key;
@@ -20,7 +19,7 @@ struct Report<'a> {
     claimed: &'a str,
 }
 
-pub(super) fn verify(bytes: &[u8], trust: &Trust, output: &Output) -> anyhow::Result<()> {
+pub(super) fn verify(bytes: &[u8], trust: &Trust) -> anyhow::Result<Told> {
     let evidence: Evidence = parse(bytes, "no evidence")?;
     let root = trust.pinned_or(&evidence.trust)?;
     let verified = evidence.verify::<Native>(&root, derive_public_key).context("proves nothing")?;
@@ -37,6 +36,5 @@ pub(super) fn verify(bytes: &[u8], trust: &Trust, output: &Output) -> anyhow::Re
         "{verdict}\n  lane           {}\n  contradiction  {contradiction}\n  in the words of whoever made the file: {claimed}",
         verified.lane
     );
-    output.finish(&text, &report);
-    Ok(())
+    Told::new(text, &report)
 }

@@ -1,7 +1,6 @@
 //! Expiry proofs: that a message never ran and never will.
 
-use super::{Trust, parse, utc, verdict};
-use crate::cli::Output;
+use super::{Told, Trust, parse, utc, verdict};
 use anyhow::Context as _;
 use queue::derivation::derive_public_key;
 use queue::digest::Native;
@@ -24,13 +23,12 @@ struct Report<'a> {
     checkpoint_time_ns: u64,
 }
 
-pub(super) fn verify(bytes: &[u8], trust: &Trust, output: &Output) -> anyhow::Result<()> {
+pub(super) fn verify(bytes: &[u8], trust: &Trust) -> anyhow::Result<Told> {
     let proof: ExpiryProof = parse(bytes, "no expiry proof")?;
     let root = trust.pinned_or(&proof.trust)?;
     let verified = proof.verify::<Native>(&root, derive_public_key).context("proves nothing")?;
     let report = report(&verified, trust.is_pinned());
-    output.finish(&human(&report), &report);
-    Ok(())
+    Told::new(human(&report), &report)
 }
 
 fn report(verified: &VerifiedExpiry, authenticated: bool) -> Report<'_> {

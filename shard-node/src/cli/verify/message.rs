@@ -1,7 +1,6 @@
 //! Message proofs: that a shard sent a message.
 
-use super::{Trust, parse, utc, verdict};
-use crate::cli::Output;
+use super::{Told, Trust, parse, utc, verdict};
 use crate::cli::output::printable;
 use anyhow::Context as _;
 use queue::derivation::derive_public_key;
@@ -38,13 +37,12 @@ struct LaneNames<'a> {
     destination: &'a str,
 }
 
-pub(super) fn verify(bytes: &[u8], trust: &Trust, output: &Output) -> anyhow::Result<()> {
+pub(super) fn verify(bytes: &[u8], trust: &Trust) -> anyhow::Result<Told> {
     let proof: MessageProof = parse(bytes, "no message proof")?;
     let root = trust.pinned_or(&proof.trust)?;
     let verified = proof.verify::<Native>(&root, derive_public_key).context("proves nothing")?;
     let report = report(&verified, trust.is_pinned());
-    output.finish(&human(&report), &report);
-    Ok(())
+    Told::new(human(&report), &report)
 }
 
 fn report(verified: &VerifiedMessage, authenticated: bool) -> Report<'_> {
