@@ -69,7 +69,7 @@ pub use prove::SettlementProofError;
 pub use records::Ruling;
 pub use recovery::{RecoveryError, begin_incarnation};
 
-use crate::attestation::ChainSignature;
+use crate::attestation::Attestation;
 use crate::checkpoint::Checkpoint;
 use crate::contract::TipView;
 use crate::digest::{Hash, Native};
@@ -227,7 +227,7 @@ impl<S: Store> Engine<S> {
     pub fn handle_attest_result(
         &mut self,
         checkpoint: Hash,
-        result: Result<ChainSignature, AttestFailure>,
+        result: Result<Attestation, AttestFailure>,
         cost: AttestCost,
         now: Now,
     ) {
@@ -237,8 +237,8 @@ impl<S: Store> Engine<S> {
         if self.attestor.pending().map(|pending| pending.hash::<Native>()) != Some(checkpoint) {
             return;
         }
-        let signature = match result {
-            Ok(signature) => signature,
+        let attestation = match result {
+            Ok(attestation) => attestation,
             Err(failure) => {
                 if matches!(failure, AttestFailure::Rejected(_)) {
                     // Perhaps another copy of this home has sealed: then the tip is not ours.
@@ -247,9 +247,9 @@ impl<S: Store> Engine<S> {
                 return self.attestor.handle_failure(failure, now);
             }
         };
-        match self.attestor.handle_signature(signature, &self.config.trust, &self.config.salt_secret) {
+        match self.attestor.handle_attestation(attestation, &self.config.trust, &self.config.salt_secret) {
             Err(error) => {
-                let reason = format!("the contract answered with a signature that proves nothing: {error}");
+                let reason = format!("the contract answered with an attestation that proves nothing: {error}");
                 self.attestor.handle_failure(AttestFailure::Unavailable(reason), now);
             }
             Ok(heads) => {

@@ -1,5 +1,7 @@
 //! What a node is and does: `config.json` in its home.
 
+use crate::near::{AttestMode, RoundPatience};
+use queue::attestation::AttestationKind;
 use queue::engine::{Budget, INBOUND_RETENTION_BYTES_MAX_DEFAULT, RETENTION_BYTES_MAX_DEFAULT, Settling};
 use queue::ids::{AccountId, ShardId};
 use queue::trust::{PublicKey, TrustRoot};
@@ -7,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::path::Path;
+use std::time::Duration;
 
 /// Most bytes that a lane may have on disk, unless configured otherwise: what a lane of 200 MB/s
 /// gathers in 40 s, since acknowledgements come every 30 s. On a small disk, its tenth part.
@@ -18,6 +21,10 @@ const DISK_PART: u64 = 10;
 /// How often NEAR is asked for its newest final block, unless configured otherwise: about as often
 /// as it makes one.
 pub const NEAR_POLL_MS_DEFAULT: u64 = 1_000;
+
+/// How long a checkpoint waits for its round, in milliseconds, unless configured otherwise: some
+/// five rounds, so that a failed request or two cost no signature of its own.
+pub const ROUND_WAIT_MS_DEFAULT: u64 = 60_000;
 
 /// A node's configuration. Unknown fields are refused: a misspelt one must not be ignored.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -69,6 +76,14 @@ pub struct Config {
     /// if left out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub inbound_retention_bytes_max: Option<u64>,
+    /// Whether each checkpoint gets a signature of its own (`shard`), or one that it shares with
+    /// other shards (`round`).
+    #[serde(default = "attestation_default")]
+    pub attestation: AttestationKind,
+    /// How long a checkpoint waits for its round, in milliseconds, before it gets a signature of its
+    /// own. 60 s if left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub round_wait_ms: Option<u64>,
     /// What attesting may cost; no bound if left out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub budget: Option<BudgetConfig>,
@@ -92,6 +107,17 @@ impl From<BudgetConfig> for Budget {
 }
 
 impl Config {
+    /// How checkpoints are attested.
+    pub fn attest_mode(&self) -> AttestMode {
+        match self.attestation {
+            AttestationKind::Shard => AttestMode::Shard,
+            AttestationKind::Round => AttestMode::Round(RoundPatience {
+                poll: Duration::from_millis(self.near_poll_ms),
+                wait: Duration::from_millis(self.round_wait_ms.unwrap_or(ROUND_WAIT_MS_DEFAULT)),
+            }),
+        }
+    }
+
     /// What the engine is told about the settling of messages.
     pub fn settling(&self) -> Settling {
         Settling {
@@ -133,6 +159,10 @@ pub struct LanesConfig {
     /// Shards with which no messages are exchanged.
     #[serde(default)]
     pub closed: BTreeSet<ShardId>,
+}
+
+fn attestation_default() -> AttestationKind {
+    AttestationKind::Shard
 }
 
 fn near_poll_ms_default() -> u64 {
@@ -177,6 +207,16 @@ mod tests {
         assert_eq!(config.budget.map(Budget::from), Some(expected));
         let again: Config = serde_json::from_str(&serde_json::to_string(&config).expect("JSON")).expect("parses");
         assert_eq!(again, config);
+    }
+
+    #[test]
+    fn checkpoints_share_a_signature_with_other_shards_where_the_configuration_says_so() {
+        let config: Config = serde_json::from_str(SMALLEST).expect("complete");
+        assert_eq!(config.attest_mode(), AttestMode::Shard);
+        let rounds = r#""attestation": "round", "round_wait_ms": 5000, "near_poll_ms": 200, "format""#;
+        let config: Config = serde_json::from_str(&SMALLEST.replace("\"format\"", rounds)).expect("complete");
+        let patience = RoundPatience { poll: Duration::from_millis(200), wait: Duration::from_secs(5) };
+        assert_eq!(config.attest_mode(), AttestMode::Round(patience));
     }
 
     #[test]

@@ -167,7 +167,7 @@ impl Node {
         let poll = Duration::from_millis(config.near_poll_ms);
         let watcher = watch(near.clone(), trust.clone(), config.shard.clone(), poll, near_events);
         let actor = Actor::new(near, &config.owner, keys.near.clone());
-        let attestor = Attestor::new(actor, keys.member.clone(), config.shard.clone());
+        let attestor = Attestor::new(actor, keys.member.clone(), config.shard.clone(), config.attest_mode());
         let attestations = spawn_attestor(attestor, attest_outcomes);
         let ready = Ready { shard: config.shard.clone(), p2p: transport.local_addr()?, api: api.local_addr()? };
         let facts = NodeFacts {

@@ -10,6 +10,7 @@ use crate::near::{
     default_folder, disagreement, near_account,
 };
 use near_primitives::types::Balance;
+use queue::attestation::AttestationKind;
 use queue::contract::ShardStatus;
 use queue::ids::{AccountId, ShardId};
 use queue::trust::TrustRoot;
@@ -310,6 +311,8 @@ fn ensure_config(home: &Home, options: &Options, trust: &TrustRoot, owner: Accou
         deadline_default_ms: None,
         retention_bytes_max: None,
         inbound_retention_bytes_max: None,
+        attestation: AttestationKind::Shard,
+        round_wait_ms: None,
         budget: None,
     };
     home.write_config(&config)?;

@@ -10,16 +10,18 @@ mod credentials;
 mod keychain;
 mod network;
 mod registration;
+mod rounds;
 mod transact;
 mod view;
 mod watcher;
 
 pub use account::{AccountKey, AccountState};
-pub use attestor::{Attempt, AttestGas, Attestor};
+pub use attestor::{Attempt, AttestGas, AttestMode, Attestor, Spent};
 pub use credentials::{Credentials, KeyFile, default_folder, keys_of, places};
 pub use keychain::{Keychain, KeychainError};
 pub use network::Network;
 pub use registration::{ACTIVATE_TGAS, RESERVE_DEPOSIT, RESERVE_TGAS, Registration, RegistrationError, Sponsor};
+pub use rounds::RoundPatience;
 pub use transact::{Actor, Outcome, TransactError, sign_transaction};
 pub use watcher::{NearEvent, Watcher, watch};
 

@@ -4,7 +4,7 @@ use super::config::{ATTEST_RETRY_NS_MAX, ATTEST_RETRY_NS_MIN};
 use super::io::{AttestFailure, Now, Output, RegisteredShard};
 use super::journal::Journal;
 use super::records::{ATTESTOR, AttestorRecord, Sealed};
-use crate::attestation::{Attestation, AttestationError, ChainSignature};
+use crate::attestation::{Attestation, AttestationError};
 use crate::checkpoint::{CHECKPOINT_VERSION, Checkpoint};
 use crate::derivation::derive_public_key;
 use crate::digest::{Hash, Native};
@@ -146,16 +146,16 @@ impl Attestor {
         self.last_failure = Some(failure);
     }
 
-    /// Checks a signature for the pending checkpoint, which then is attested: gives the proof of
+    /// Checks the attestation for the pending checkpoint, which then is attested: gives the proof of
     /// each head.
-    pub(super) fn handle_signature(
+    pub(super) fn handle_attestation(
         &mut self,
-        signature: ChainSignature,
+        attestation: Attestation,
         trust: &TrustRoot,
         salts: &SaltSecret,
     ) -> Result<Vec<HeadProof>, AttestationError> {
         let Some(sealed) = &self.record.pending else { return Ok(Vec::new()) };
-        let attestation = Attestation::of_shard(sealed.checkpoint.clone(), signature);
+        let attestation = Attestation { checkpoint: sealed.checkpoint.clone(), ..attestation };
         attestation.clone().verify::<Native>(trust, derive_public_key)?;
         let proofs = head_proofs(sealed, &attestation, salts);
         self.record.attested = Some(attestation.checkpoint);

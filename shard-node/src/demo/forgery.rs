@@ -2,7 +2,7 @@
 //! the same signer. Her file is true in every signature and hash, and yet proves nothing to whoever
 //! pins the real bridge.
 
-use crate::near::{Actor, Attestor, NearClient};
+use crate::near::{Actor, AttestMode, Attestor, NearClient};
 use anyhow::{Context as _, anyhow, ensure};
 use ed25519_dalek::SigningKey;
 use near_crypto::SecretKey;
@@ -12,7 +12,6 @@ use near_primitives::action::{
 };
 use near_primitives::transaction::Action;
 use near_primitives::types::{Balance, Gas};
-use queue::attestation::Attestation;
 use queue::checkpoint::{CHECKPOINT_VERSION, Checkpoint};
 use queue::contract::{InitArgs, ReserveArgs, ShardArgs, method};
 use queue::digest::{Hash, Native, empty_root};
@@ -55,9 +54,8 @@ pub async fn forge(
 
     let (message, log) = one_message(&alpha, receiver, text)?;
     let (checkpoint, head) = checkpoint_over(&trust, &alpha, &log, &client).await?;
-    let attestor = Attestor::new(mallory, member, alpha);
-    let signature = attestor.attest(checkpoint.clone()).await.result?;
-    let attestation = Attestation::of_shard(checkpoint, signature);
+    let attestor = Attestor::new(mallory, member, alpha, AttestMode::Shard);
+    let attestation = attestor.attest(checkpoint).await.result?;
     let head = HeadProof { head, path: Vec::new(), attestation };
     let inclusion = Vec::new();
     Ok(MessageProof { format: MESSAGE_PROOF_FORMAT.to_owned(), trust, nonce: 0, message, inclusion, head })

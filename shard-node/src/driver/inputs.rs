@@ -16,12 +16,12 @@ impl<S: Store> Driver<S> {
             Input::Command(command) => self.handle_command(command),
             Input::Peer(event) => self.handle_peer(event),
             Input::Near(event) => self.handle_near(event)?,
-            Input::Attested(AttestOutcome { checkpoint, attempt: Attempt { result, gas }, took }) => {
+            Input::Attested(AttestOutcome { checkpoint, attempt: Attempt { result, spent }, took }) => {
                 match &result {
-                    Ok(_) => self.near.attested.add(gas, took),
+                    Ok(_) => self.near.attested.add(spent.gas, took),
                     Err(failure) => tracing::warn!(%checkpoint, %failure, "a checkpoint has no signature yet"),
                 }
-                self.engine.handle_attest_result(checkpoint, result, gas.cost(), self.clock.now());
+                self.engine.handle_attest_result(checkpoint, result, spent.cost(), self.clock.now());
             }
             Input::Wake => {}
         }

@@ -1,10 +1,11 @@
 //! Endorses a checkpoint as a member of the shard, and has the bridge contract attest it.
 
 use super::registration::ACTIVATE_TGAS;
-use super::{Actor, NearError, Outcome, TransactError};
+use super::rounds::RoundPatience;
+use super::{Actor, NearClient, NearError, Outcome, TransactError};
 use ed25519_dalek::{Signer as _, SigningKey};
 use near_primitives::types::Balance;
-use queue::attestation::ChainSignature;
+use queue::attestation::{Attestation, ChainSignature};
 use queue::checkpoint::Checkpoint;
 use queue::codec;
 use queue::contract::{AttestArgs, AttestResult, Endorsement, Endorsements, ShardArgs, ShardView, method};
@@ -30,23 +31,48 @@ pub struct AttestGas {
 }
 
 /// Yocto that the contract attaches to a request to the signer, out of the shard's balance.
-const SIGNER_DEPOSIT_YOCTO: u128 = 1;
+pub(super) const SIGNER_DEPOSIT_YOCTO: u128 = 1;
 
-impl AttestGas {
-    /// What the attempt cost.
+/// What an attempt took.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Spent {
+    /// Burnt gas.
+    pub gas: AttestGas,
+    /// Taken from the shard's balance for the signer, at most, in yoctoNEAR.
+    pub deposit_yocto: u128,
+}
+
+impl Spent {
+    /// Adds what a call took.
+    pub(super) fn add(&mut self, gas: AttestGas, deposit_yocto: u128) {
+        self.gas.contract = self.gas.contract.saturating_add(gas.contract);
+        self.gas.signer = self.gas.signer.saturating_add(gas.signer);
+        self.deposit_yocto = self.deposit_yocto.saturating_add(deposit_yocto);
+    }
+
+    /// As the engine's budget counts it.
     pub fn cost(self) -> AttestCost {
-        let deposit_yocto = if self.signer > 0 { SIGNER_DEPOSIT_YOCTO } else { 0 };
-        AttestCost { gas: self.contract.saturating_add(self.signer), deposit_yocto }
+        let gas = self.gas.contract.saturating_add(self.gas.signer);
+        AttestCost { gas, deposit_yocto: self.deposit_yocto }
     }
 }
 
-/// An attempt to have a checkpoint signed.
+/// An attempt to have a checkpoint attested.
 #[derive(Debug)]
 pub struct Attempt {
-    /// The chain signature, verified by the contract; or why there is none.
-    pub result: Result<ChainSignature, AttestFailure>,
+    /// The attestation; or why there is none.
+    pub result: Result<Attestation, AttestFailure>,
     /// What it took; nothing if it never was executed, or nobody knows.
-    pub gas: AttestGas,
+    pub spent: Spent,
+}
+
+/// How a node has its checkpoints attested.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AttestMode {
+    /// Each by a signature of its own.
+    Shard,
+    /// In rounds with other shards.
+    Round(RoundPatience),
 }
 
 /// One member of a shard, and the account that pays for its transactions.
@@ -55,28 +81,53 @@ pub struct Attestor {
     actor: Actor,
     member: SigningKey,
     shard: ShardId,
+    mode: AttestMode,
 }
 
 impl Attestor {
     /// The member of `shard` with the key `member`.
-    pub fn new(actor: Actor, member: SigningKey, shard: ShardId) -> Self {
-        Attestor { actor, member, shard }
+    pub fn new(actor: Actor, member: SigningKey, shard: ShardId, mode: AttestMode) -> Self {
+        Attestor { actor, member, shard, mode }
     }
 
-    /// Endorses `checkpoint` and has it signed. May be repeated at any time, with the same
+    /// Endorses `checkpoint` and has it attested. May be repeated at any time, with the same
     /// checkpoint.
     pub async fn attest(&self, checkpoint: Checkpoint) -> Attempt {
-        match self.execute(checkpoint).await {
-            Ok(outcome) => {
-                let gas = self.gas(&outcome);
-                tracing::debug!(?gas, "attest was executed");
-                Attempt { result: signature(outcome), gas }
-            }
-            Err(failure) => Attempt { result: Err(failure), gas: AttestGas::default() },
+        match self.mode {
+            AttestMode::Shard => self.attest_alone(checkpoint).await,
+            AttestMode::Round(patience) => self.attest_in_round(checkpoint, patience).await,
         }
     }
 
-    async fn execute(&self, checkpoint: Checkpoint) -> Result<Outcome, AttestFailure> {
+    /// Has `checkpoint` attested by a signature of its own.
+    pub(super) async fn attest_alone(&self, checkpoint: Checkpoint) -> Attempt {
+        let mut spent = Spent::default();
+        let result = match self.execute(&checkpoint).await {
+            Ok(outcome) => {
+                let gas = self.gas(&outcome);
+                tracing::debug!(?gas, "attest was executed");
+                spent.add(gas, if gas.signer > 0 { SIGNER_DEPOSIT_YOCTO } else { 0 });
+                signature(outcome).map(|signature| Attestation::of_shard(checkpoint, signature))
+            }
+            Err(failure) => Err(failure),
+        };
+        Attempt { result, spent }
+    }
+
+    pub(super) fn client(&self) -> &NearClient {
+        self.actor.client()
+    }
+
+    pub(super) fn shard(&self) -> &ShardId {
+        &self.shard
+    }
+
+    async fn execute(&self, checkpoint: &Checkpoint) -> Result<Outcome, AttestFailure> {
+        self.call(method::ATTEST, self.attest_args(checkpoint).await?, ATTEST_TGAS).await
+    }
+
+    /// The arguments of `attest` and `submit`, with this member's endorsement.
+    pub(super) async fn attest_args(&self, checkpoint: &Checkpoint) -> Result<Vec<u8>, AttestFailure> {
         let registered = self.actor.client().shard(&self.shard).await.map_err(unavailable)?;
         let registered = registered.ok_or_else(|| {
             AttestFailure::Rejected(format!("shard {} is not registered with the bridge", self.shard))
@@ -84,9 +135,13 @@ impl Attestor {
         if registered.public_key.is_none() {
             self.activate().await?;
         }
-        let endorsements = self.endorse(&checkpoint, &registered)?;
-        let args = codec::encode(&AttestArgs { checkpoint, endorsements });
-        let outcome = self.actor.call_bridge(method::ATTEST, args, ATTEST_TGAS, Balance::ZERO).await;
+        let endorsements = self.endorse(checkpoint, &registered)?;
+        Ok(codec::encode(&AttestArgs { checkpoint: checkpoint.clone(), endorsements }))
+    }
+
+    /// Calls a method of the bridge, without deposit.
+    pub(super) async fn call(&self, method: &'static str, args: Vec<u8>, tgas: u64) -> Result<Outcome, AttestFailure> {
+        let outcome = self.actor.call_bridge(method, args, tgas, Balance::ZERO).await;
         outcome.map_err(|error| match error {
             TransactError::Near(_) | TransactError::NoOutcome { .. } => AttestFailure::Unavailable(error.to_string()),
             TransactError::NoKey { .. } | TransactError::Refused { .. } => AttestFailure::Rejected(error.to_string()),
@@ -110,7 +165,7 @@ impl Attestor {
     }
 
     /// What ran on the bridge's account, and what on neither its nor the caller's.
-    fn gas(&self, outcome: &Outcome) -> AttestGas {
+    pub(super) fn gas(&self, outcome: &Outcome) -> AttestGas {
         let (bridge, caller) = (self.actor.client().bridge(), self.actor.account());
         let mut gas = AttestGas::default();
         for (account, burnt) in outcome.gas_burnt.iter().filter(|(account, _)| *account != caller) {
@@ -149,7 +204,7 @@ fn signature(outcome: Outcome) -> Result<ChainSignature, AttestFailure> {
     }
 }
 
-fn unavailable(error: NearError) -> AttestFailure {
+pub(super) fn unavailable(error: NearError) -> AttestFailure {
     AttestFailure::Unavailable(error.to_string())
 }
 

@@ -1,5 +1,6 @@
 //! The local API over real HTTP, in front of a real driver and engine with a store in memory.
 
+use queue::attestation::AttestationKind;
 use queue::contract::{ShardStatus, ShardView};
 use queue::digest::Hash;
 use queue::ids::{BridgeDomain, ShardId};
@@ -187,6 +188,8 @@ fn config(api_addr: SocketAddr) -> Config {
         deadline_default_ms: None,
         retention_bytes_max: None,
         inbound_retention_bytes_max: None,
+        attestation: AttestationKind::Shard,
+        round_wait_ms: None,
         budget: None,
     }
 }

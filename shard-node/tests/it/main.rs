@@ -15,6 +15,7 @@ mod processes;
 mod prove;
 mod recovery;
 mod relay;
+mod rounds;
 mod send;
 mod shard;
 mod store;

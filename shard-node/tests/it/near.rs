@@ -2,7 +2,6 @@
 
 use crate::localnet::{Network, post};
 use ed25519_dalek::SigningKey;
-use queue::attestation::Attestation;
 use queue::checkpoint::{CHECKPOINT_VERSION, Checkpoint};
 use queue::derivation::derive_public_key;
 use queue::digest::{Hash, Native};
@@ -12,7 +11,7 @@ use queue::trust::TrustRoot;
 use shard_node::home::Home;
 use shard_node::init;
 use shard_node::keys::Keys;
-use shard_node::near::{Actor, Attestor, NearClient, NearEvent, watch};
+use shard_node::near::{Actor, AttestMode, Attestor, NearClient, NearEvent, watch};
 use std::path::Path;
 use std::time::Duration;
 use tokio::sync::mpsc;
@@ -36,7 +35,7 @@ impl Alpha {
 
     fn attestor(&self, member: SigningKey) -> Attestor {
         let actor = Actor::new(self.client.clone(), &self.owner, self.keys.near.clone());
-        Attestor::new(actor, member, self.shard.clone())
+        Attestor::new(actor, member, self.shard.clone(), AttestMode::Shard)
     }
 
     fn checkpoint(&self, height: u64, previous: Hash) -> Checkpoint {
@@ -64,11 +63,11 @@ async fn attested_checkpoints_verify_offline_under_the_pinned_trust_root() {
     let mut previous = Hash::ZERO;
     for height in 0..3 {
         let checkpoint = alpha.checkpoint(height, previous);
-        let signature = attestor.attest(checkpoint.clone()).await.result.expect("attested");
+        let attestation = attestor.attest(checkpoint.clone()).await.result.expect("attested");
         let again = attestor.attest(checkpoint.clone()).await.result.expect("asking again is safe");
-        assert_eq!(again, signature);
+        assert_eq!(again, attestation);
         previous = checkpoint.hash::<Native>();
-        let attestation = Attestation::of_shard(checkpoint, signature.clone());
+        let signature = attestation.signature.clone();
         attestation.verify::<Native>(&alpha.trust, derive_public_key).expect("verifies offline");
         let tip = alpha.client.tip(&alpha.shard).await.expect("an answer").expect("a tip");
         assert_eq!((tip.hash, tip.signature), (previous, Some(signature)));

@@ -145,7 +145,8 @@ fn intercepted(world: &mut World) -> Vec<SenderFrame> {
             None => return frames,
             Some(Output::Attest(checkpoint)) => {
                 let hash = checkpoint.hash::<Native>();
-                alpha.handle_attest_result(hash, Ok(sign(&checkpoint)), AttestCost::default(), now);
+                let attestation = Attestation::of_shard(checkpoint.clone(), sign(&checkpoint));
+                alpha.handle_attest_result(hash, Ok(attestation), AttestCost::default(), now);
             }
             Some(Output::Frame { frame, .. }) => {
                 frames.push(decode_frame(&frame.to_vec()[FRAME_HEADER_BYTES..]).unwrap());
@@ -228,7 +229,7 @@ fn attested(world: &World, change: impl FnOnce(&mut Checkpoint, &mut Head)) -> V
     let trie = HeadTrie::new::<Native>(std::slice::from_ref(&head)).unwrap();
     checkpoint.heads_root = trie.root::<Native>(&|_: SidePosition| Hash::ZERO);
     let signature = sign(&checkpoint);
-    let attestation = crate::attestation::Attestation::of_shard(checkpoint, signature);
+    let attestation = Attestation::of_shard(checkpoint, signature);
     let head = HeadProof { head, path: Vec::new(), attestation };
     let release = Release { end: 3, head, consistency: Vec::new() };
     codec::encode(&SenderFrame::Release(Box::new(release)))

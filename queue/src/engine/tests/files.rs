@@ -295,7 +295,7 @@ fn attested(header: &BatchHeader, change: impl FnOnce(&mut Checkpoint, &mut Head
     checkpoint.previous = if checkpoint.height == 0 { Hash::ZERO } else { Hash([3; 32]) };
     let trie = HeadTrie::new::<Native>(std::slice::from_ref(&head)).unwrap();
     checkpoint.heads_root = trie.root::<Native>(&|_: SidePosition| Hash::ZERO);
-    let attestation = crate::attestation::Attestation::of_shard(checkpoint.clone(), sign(&checkpoint));
+    let attestation = Attestation::of_shard(checkpoint.clone(), sign(&checkpoint));
     BatchHeader { head: HeadProof { head, path: Vec::new(), attestation }, ..header.clone() }
 }
 

@@ -1,6 +1,7 @@
 //! New key epochs of a running shard.
 
 use super::*;
+use crate::attestation::ChainSignature;
 
 #[test]
 fn a_new_key_epoch_seals_the_next_checkpoint_behind_the_recorded_tip() {
@@ -108,5 +109,6 @@ fn sealed(world: &mut World) -> Checkpoint {
 fn answer(world: &mut World, checkpoint: &Checkpoint, result: Result<ChainSignature, AttestFailure>) {
     let now = world.now();
     let hash = checkpoint.hash::<Native>();
+    let result = result.map(|signature| Attestation::of_shard(checkpoint.clone(), signature));
     world.engine_mut("alpha").handle_attest_result(hash, result, AttestCost::default(), now);
 }

@@ -2,7 +2,7 @@
 //! signer with a real key.
 
 use super::super::*;
-use crate::attestation::{Attestation, AttestationKind, attestation_digest, shard_path};
+use crate::attestation::{Attestation, AttestationKind, ChainSignature, attestation_digest, shard_path};
 use crate::checkpoint::{CHECKPOINT_VERSION, Checkpoint};
 use crate::derivation::tweak;
 use crate::digest::empty_root;
@@ -434,6 +434,7 @@ impl World {
             }
             Output::Attest(checkpoint) => {
                 let result = self.attest(shard, &checkpoint);
+                let result = result.map(|signature| Attestation::of_shard(checkpoint.clone(), signature));
                 let hash = checkpoint.hash::<Native>();
                 let cost = self.cost;
                 self.engine_mut(shard.as_str()).handle_attest_result(hash, result, cost, now);

@@ -3,7 +3,7 @@
 use super::bridge::{Bridge, Recorded, trust};
 use super::random::Random;
 use super::store::Disk;
-use queue::attestation::ChainSignature;
+use queue::attestation::{Attestation, ChainSignature};
 use queue::checkpoint::Checkpoint;
 use queue::contract::TipView;
 use queue::digest::Native;
@@ -351,6 +351,7 @@ impl World {
         let node = self.node(&request.shard);
         if node.process == request.process {
             let hash = request.checkpoint.hash::<Native>();
+            let result = result.map(|signature| Attestation::of_shard(request.checkpoint.clone(), signature));
             node.engine.handle_attest_result(hash, result, AttestCost::default(), now);
         }
     }

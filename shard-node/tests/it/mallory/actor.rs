@@ -4,7 +4,6 @@
 use super::lanes::Log;
 use super::stage::{Stage, TIME_LIMIT, inbound};
 use super::wire::{self, Session};
-use queue::attestation::Attestation;
 use queue::checkpoint::{CHECKPOINT_VERSION, Checkpoint};
 use queue::digest::{Hash, Native};
 use queue::heads::{Head, HeadTrie, SidePosition};
@@ -14,7 +13,7 @@ use queue::trust::TrustRoot;
 use quinn::Endpoint;
 use shard_node::home::Home;
 use shard_node::init;
-use shard_node::near::{Actor, Attestor};
+use shard_node::near::{Actor, AttestMode, Attestor};
 use std::net::SocketAddr;
 
 /// Who dials: it follows from the names, and both have to be tried.
@@ -45,7 +44,7 @@ impl Mallory {
         stage.target.until(|status| inbound(status, &made.shard).is_some()).await;
         let actor = Actor::new(stage.network.client(), &made.owner, keys.near.clone());
         Mallory {
-            attestor: Attestor::new(actor, keys.member.clone(), made.shard.clone()),
+            attestor: Attestor::new(actor, keys.member.clone(), made.shard.clone(), AttestMode::Shard),
             trust: init::read_trust(&stage.network.trust).expect("a trust root"),
             tip: None,
             endpoint: wire::endpoint(made.p2p_addr, &keys.transport),
@@ -120,9 +119,8 @@ impl Mallory {
             time_ns: height,
         };
         let attempt = self.attestor.attest(checkpoint.clone()).await;
-        let signature = attempt.result.expect("her own members may attest anything");
-        self.tip = Some(checkpoint.clone());
-        let attestation = Attestation::of_shard(checkpoint, signature);
+        let attestation = attempt.result.expect("her own members may attest anything");
+        self.tip = Some(checkpoint);
         let proof = |head: &Head| HeadProof {
             head: head.clone(),
             path: trie.path::<Native>(&head.peer, &empty_side).expect("the head is in the trie"),

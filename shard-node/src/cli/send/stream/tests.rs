@@ -12,6 +12,7 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::routing::post;
 use futures_util::StreamExt as _;
+use queue::attestation::AttestationKind;
 use queue::digest::Hash;
 use queue::ids::BridgeDomain;
 use queue::trust::TrustRoot;
@@ -118,6 +119,8 @@ fn config(api_addr: SocketAddr) -> Config {
         deadline_default_ms: None,
         retention_bytes_max: None,
         inbound_retention_bytes_max: None,
+        attestation: AttestationKind::Shard,
+        round_wait_ms: None,
         budget: None,
     }
 }

@@ -1,0 +1,63 @@
+//! Nodes that share signatures with other shards.
+
+use crate::localnet::Network;
+use crate::mallory::stage::{Node, inbound, outbound};
+use queue::attestation::AttestationKind;
+use shard_node::home::Home;
+use shard_node::init;
+use std::path::PathBuf;
+
+/// The embedded NEAR takes a poll as it comes.
+const NEAR_POLL_MS: u64 = 50;
+
+/// A node that waits for its rounds for so long.
+async fn start(network: &Network, root: PathBuf, shard: &str, round_wait_ms: u64) -> Node {
+    init::init(network.init_options(&root, shard), |_| ()).await.expect("registered");
+    let home = Home::at(root);
+    let mut config = home.read_config().expect("a configuration");
+    config.near_poll_ms = NEAR_POLL_MS;
+    config.attestation = AttestationKind::Round;
+    config.round_wait_ms = Some(round_wait_ms);
+    home.write_config(&config).expect("written");
+    Node::run(home).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_nodes_that_share_signatures_exchange_messages_and_acknowledgements() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let network = Network::start(&folder.path().join("near")).await;
+    let alpha = start(&network, folder.path().join("alpha"), "alpha", 60_000).await;
+    let beta = start(&network, folder.path().join("beta"), "beta", 60_000).await;
+    for nth in 0..3 {
+        alpha.send(&beta.shard, &format!("to beta {nth}")).await;
+        beta.send(&alpha.shard, &format!("to alpha {nth}")).await;
+        for (node, peer) in [(&alpha, &beta), (&beta, &alpha)] {
+            node.until(|status| inbound(status, &peer.shard).is_some_and(|lane| lane.delivered == nth + 1)).await;
+        }
+    }
+    alpha.until(|status| outbound(status, &beta.shard).is_some_and(|lane| lane.acknowledged > 0)).await;
+    let client = network.client();
+    for node in [&alpha, &beta] {
+        let tip = client.tip(&node.shard).await.expect("an answer").expect("a tip");
+        assert!(tip.round.is_some(), "{tip:?}");
+        assert_eq!(tip.attempts, 0, "{tip:?}");
+    }
+    alpha.stop().await;
+    beta.stop().await;
+    network.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_checkpoint_whose_round_takes_too_long_is_attested_by_itself() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let network = Network::start(&folder.path().join("near")).await;
+    let alpha = start(&network, folder.path().join("alpha"), "alpha", 0).await;
+    let beta = start(&network, folder.path().join("beta"), "beta", 0).await;
+    alpha.send(&beta.shard, "alone").await;
+    beta.until(|status| inbound(status, &alpha.shard).is_some_and(|lane| lane.delivered == 1)).await;
+    let tip = network.client().tip(&alpha.shard).await.expect("an answer").expect("a tip");
+    assert!(tip.attempts > 0 && tip.attested == Some(AttestationKind::Shard), "{tip:?}");
+    alpha.stop().await;
+    beta.stop().await;
+    network.stop().await;
+}
