@@ -88,7 +88,7 @@ impl Bridge {
     pub fn migrate() -> Result<Self, Refusal> {
         let bytes = env::storage_read(b"STATE").ok_or(AdminRefusal::NotInitialised)?;
         let old = match upgrade::find_root(&bytes)? {
-            RootFound::V1(old) => old,
+            RootFound::V1(old) => *old,
             RootFound::Current => return Ok(env::state_read().expect("there is a state of this version")),
         };
         let root = Self {

@@ -95,7 +95,7 @@ impl Roles {
 ///
 /// Never paused are views, callbacks and asking again for what is recorded, and what only makes
 /// things safer: a shard's own `pause`, `retire`, `cancel_rotation` and `stop_lane`.
-pub const PAUSABLE: [&str; 19] = [
+pub const PAUSABLE: [&str; 21] = [
     "ALL",
     method::RESERVE,
     method::ACTIVATE,
@@ -115,6 +115,8 @@ pub const PAUSABLE: [&str; 19] = [
     method::ACCEPT_LANE,
     method::WITHDRAW_PROPOSAL,
     method::RESUME_LANE,
+    method::SUBMIT,
+    method::CLOSE,
 ];
 
 const _: () = assert!(PAUSABLE.len() <= 64);

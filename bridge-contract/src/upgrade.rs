@@ -33,7 +33,7 @@ pub struct RootV1 {
 #[derive(Debug, PartialEq, Eq)]
 pub enum RootFound {
     /// That of the first release.
-    V1(RootV1),
+    V1(Box<RootV1>),
     /// That of this one: nothing is left to do.
     Current,
 }
@@ -48,7 +48,7 @@ pub enum RootFound {
 /// Neither version.
 pub fn find_root(bytes: &[u8]) -> Result<RootFound, AdminRefusal> {
     if let Ok(old) = borsh::from_slice(bytes) {
-        return Ok(RootFound::V1(old));
+        return Ok(RootFound::V1(Box::new(old)));
     }
     if bytes.first() == Some(&ROOT_VERSION) {
         return Ok(RootFound::Current);
@@ -88,7 +88,7 @@ mod tests {
         for length in 1..=NETWORK_BYTES_MAX {
             let old = root(&"n".repeat(length));
             let bytes = codec::encode(&old);
-            assert_eq!(find_root(&bytes), Ok(RootFound::V1(old)), "a name of {length} bytes");
+            assert_eq!(find_root(&bytes), Ok(RootFound::V1(Box::new(old))), "a name of {length} bytes");
             let current = [&[ROOT_VERSION], &bytes[..]].concat();
             assert_eq!(find_root(&current), Ok(RootFound::Current), "a name of {length} bytes");
         }

@@ -1,6 +1,6 @@
 //! Key epochs: ranges of a shard's heights, each with a derived key of its own.
 
-use super::{ask, emit, key_callback, owned, pay_for_storage, refund, registered};
+use super::{args, ask, emit, key_callback, owned, pay_for_storage, refund, registered};
 use crate::bridge::{Bridge, BridgeExt};
 use crate::errors::{Refusal, ShardRefusal};
 use crate::host::Host;
@@ -22,7 +22,8 @@ impl Bridge {
     /// none came.
     #[pause]
     #[handle_result]
-    pub fn activate(&self, shard: ShardId) -> Result<PromiseOrValue<Option<PublicKey>>, Refusal> {
+    pub fn activate(&self) -> Result<PromiseOrValue<Option<PublicKey>>, Refusal> {
+        let ShardArgs { shard } = args();
         let record = registered(&shard)?;
         if let Some(key) = record.epoch.key {
             return Ok(PromiseOrValue::Value(Some(key)));
@@ -70,7 +71,8 @@ impl Bridge {
     #[pause]
     #[payable]
     #[handle_result]
-    pub fn open_incarnation(&mut self, shard: ShardId) -> Result<(), Refusal> {
+    pub fn open_incarnation(&mut self) -> Result<(), Refusal> {
+        let ShardArgs { shard } = args();
         let mut record = owned(&shard)?;
         record.incarnation = record.incarnation.checked_add(1).expect("fewer than 2^32 incarnations");
         let curve = record.epoch.curve;

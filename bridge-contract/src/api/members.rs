@@ -1,7 +1,7 @@
 //! Replacing a shard's members: at once by their own agreement, by the owner after a delay that
 //! everybody can see.
 
-use super::{emit, owned, registered};
+use super::{args, emit, owned, registered};
 use crate::bridge::{Bridge, BridgeExt};
 use crate::errors::{Refusal, ShardRefusal};
 use crate::host::Host;
@@ -55,7 +55,8 @@ impl Bridge {
     /// Installs the announced members once their time has come. Anyone may call it.
     #[pause]
     #[handle_result]
-    pub fn apply_rotation(&mut self, shard: ShardId) -> Result<(), Refusal> {
+    pub fn apply_rotation(&mut self) -> Result<(), Refusal> {
+        let ShardArgs { shard } = args();
         let record = registered(&shard)?;
         let rotation = storage::read_rotation(&shard).ok_or_else(|| ShardRefusal::NoRotation(shard.clone()))?;
         rules::judge_rotation_time(&shard, &rotation, env::block_timestamp())?;
@@ -66,7 +67,8 @@ impl Bridge {
 
     /// Takes the announcement back. The owner calls.
     #[handle_result]
-    pub fn cancel_rotation(&mut self, shard: ShardId) -> Result<(), Refusal> {
+    pub fn cancel_rotation(&mut self) -> Result<(), Refusal> {
+        let ShardArgs { shard } = args();
         owned(&shard)?;
         if !storage::remove_rotation(&shard) {
             return Err(ShardRefusal::NoRotation(shard).into());

@@ -1,6 +1,6 @@
 //! Having many shards' checkpoints signed at once.
 
-use super::{ask, emit, registered};
+use super::{args, ask, emit, registered};
 use crate::bridge::{Bridge, BridgeExt};
 use crate::errors::{Refusal, RoundRefusal};
 use crate::host::Host;
@@ -15,7 +15,7 @@ use near_sdk::{Gas, PromiseOrValue, env, near};
 use queue::attestation::{Attestation, AttestationKind, round_path};
 use queue::checkpoint::Checkpoint;
 use queue::contract::{
-    AttestResult, Endorsements, Event, RoundFailed, RoundPosition, RoundSigned, RoundsView, SubmitResult,
+    AttestResult, Endorsements, Event, RoundFailed, RoundPosition, RoundSigned, RoundsView, ShardArgs, SubmitResult,
 };
 use queue::ids::ShardId;
 use queue::log::prove_inclusion;
@@ -143,7 +143,8 @@ impl Bridge {
     /// The attestation of a shard's tip by the round where it stands; null while the round has no
     /// signature, and if the tip stands in none.
     #[handle_result]
-    pub fn round_proof(&self, shard: ShardId) -> Result<Option<Attestation>, Refusal> {
+    pub fn round_proof(&self) -> Result<Option<Attestation>, Refusal> {
+        let ShardArgs { shard } = args();
         let Some(tip) = storage::read_tip(&shard) else { return Ok(None) };
         let Some(position) = tip.round else { return Ok(None) };
         let RoundPosition { curve, round, index } = position;

@@ -1,7 +1,7 @@
 //! Registering shards and what becomes of them: reserve, lapse, pay, pause, retire, say how their
 //! nodes are reached.
 
-use super::{emit, owned, pay_for_storage, refund, registered, storage_price_yocto};
+use super::{args, emit, owned, pay_for_storage, refund, registered, storage_price_yocto};
 use crate::bridge::{Bridge, BridgeExt};
 use crate::errors::{AdminRefusal, Refusal, ShardRefusal};
 use crate::registry::{RESERVE_BALANCE_YOCTO_MAX, RETIRED_STORAGE_BYTES_MAX, SHARD_STORAGE_BYTES_MAX};
@@ -57,7 +57,8 @@ impl Bridge {
     /// name is free: nothing was ever signed under it.
     #[pause]
     #[handle_result]
-    pub fn lapse(&mut self, shard: ShardId) -> Result<(), Refusal> {
+    pub fn lapse(&mut self) -> Result<(), Refusal> {
+        let ShardArgs { shard } = args();
         let record = registered(&shard)?;
         let caller = env::predecessor_account_id();
         let index = rules::judge_lapse(&shard, &record, &caller, env::block_timestamp())?;
@@ -72,7 +73,8 @@ impl Bridge {
     #[pause]
     #[payable]
     #[handle_result]
-    pub fn top_up(&mut self, shard: ShardId) -> Result<(), Refusal> {
+    pub fn top_up(&mut self) -> Result<(), Refusal> {
+        let ShardArgs { shard } = args();
         let mut record = registered(&shard)?;
         let deposit = env::attached_deposit().as_yoctonear();
         if deposit == 0 {
@@ -117,7 +119,8 @@ impl Bridge {
     /// Stops the caller's shard: no new checkpoint is recorded until `resume`. A pending one can
     /// still be asked again.
     #[handle_result]
-    pub fn pause(&mut self, shard: ShardId) -> Result<(), Refusal> {
+    pub fn pause(&mut self) -> Result<(), Refusal> {
+        let ShardArgs { shard } = args();
         set_paused(&shard, true)?;
         emit(&Event::ShardPaused([ShardArgs { shard }]));
         Ok(())
@@ -126,7 +129,8 @@ impl Bridge {
     /// Ends a pause of the caller's shard.
     #[pause]
     #[handle_result]
-    pub fn resume(&mut self, shard: ShardId) -> Result<(), Refusal> {
+    pub fn resume(&mut self) -> Result<(), Refusal> {
+        let ShardArgs { shard } = args();
         set_paused(&shard, false)?;
         emit(&Event::ShardResumed([ShardArgs { shard }]));
         Ok(())
@@ -135,7 +139,8 @@ impl Bridge {
     /// Ends the caller's shard: its heads attested last are final, its name, heights and keys stay
     /// taken for ever. Its balance, and what was paid for the storage that goes, come back.
     #[handle_result]
-    pub fn retire(&mut self, shard: ShardId) -> Result<(), Refusal> {
+    pub fn retire(&mut self) -> Result<(), Refusal> {
+        let ShardArgs { shard } = args();
         let mut record = owned(&shard)?;
         rules::judge_retirement(&shard, &record, storage::read_tip(&shard).as_ref())?;
         let freed_yocto = record.storage_yocto.saturating_sub(storage_price_yocto(RETIRED_STORAGE_BYTES_MAX));

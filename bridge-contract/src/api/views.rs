@@ -1,9 +1,10 @@
 //! What anybody may read.
 
+use super::args;
 use crate::bridge::{Bridge, BridgeExt};
 use crate::storage;
 use near_sdk::near;
-use queue::contract::{EpochView, SHARDS_PER_PAGE_MAX, ShardView, TipView};
+use queue::contract::{EpochView, SHARDS_PER_PAGE_MAX, ShardArgs, ShardView, TipView};
 use queue::ids::ShardId;
 use queue::trust::TrustRoot;
 
@@ -15,10 +16,9 @@ impl Bridge {
     }
 
     /// A shard; null if its name was never reserved.
-    pub fn shard(&self, shard: ShardId) -> Option<ShardView> {
-        let record = storage::read_shard(&shard)?;
-        let (transport, rotation) = (storage::read_transport(&shard), storage::read_rotation(&shard));
-        Some(record.into_view(shard, transport, rotation))
+    pub fn shard(&self) -> Option<ShardView> {
+        let ShardArgs { shard } = args();
+        view(shard)
     }
 
     /// Registered shards, at most [`SHARDS_PER_PAGE_MAX`]. The list has no gaps: a page that isn't
@@ -26,7 +26,7 @@ impl Bridge {
     pub fn shards(&self, from_index: u32, limit: u32) -> Vec<ShardView> {
         (u64::from(from_index)..self.shard_count)
             .zip(0..limit.min(SHARDS_PER_PAGE_MAX))
-            .filter_map(|(index, _)| self.shard(storage::shard_at(index)?))
+            .filter_map(|(index, _)| view(storage::shard_at(index)?))
             .collect()
     }
 
@@ -37,7 +37,14 @@ impl Bridge {
     }
 
     /// A shard's tip; null before its first checkpoint.
-    pub fn tip(&self, shard: ShardId) -> Option<TipView> {
+    pub fn tip(&self) -> Option<TipView> {
+        let ShardArgs { shard } = args();
         storage::read_tip(&shard).map(TipView::from)
     }
+}
+
+fn view(shard: ShardId) -> Option<ShardView> {
+    let record = storage::read_shard(&shard)?;
+    let (transport, rotation) = (storage::read_transport(&shard), storage::read_rotation(&shard));
+    Some(record.into_view(shard, transport, rotation))
 }

@@ -8,6 +8,7 @@ use chain::near_primitives::action::Action;
 use chain::near_primitives::receipt::{Receipt, ReceiptEnum};
 use chain::near_primitives::transaction::SignedTransaction;
 use queue::contract::{ShardArgs, method};
+use queue::trust::Curve;
 use serde_json::json;
 use std::collections::BTreeSet;
 
@@ -53,8 +54,14 @@ const OF_THE_SIGNER: [(&str, &str); 4] =
     [(SIGNER, "config"), (SIGNER, "derived_public_key"), (SIGNER, "public_key"), (SIGNER, "sign")];
 
 /// The contract's own callbacks.
-const OF_ITSELF: [(&str, &str); 4] =
-    [(BRIDGE, "on_config"), (BRIDGE, "on_derived_key"), (BRIDGE, "on_root_key"), (BRIDGE, "on_signature")];
+const OF_ITSELF: [(&str, &str); 6] = [
+    (BRIDGE, "on_config"),
+    (BRIDGE, "on_derived_key"),
+    (BRIDGE, "on_root_key"),
+    (BRIDGE, "on_round_key"),
+    (BRIDGE, "on_round_signature"),
+    (BRIDGE, "on_signature"),
+];
 
 /// What an upgrade is made of: a migration is what the deployer names.
 const OF_AN_UPGRADE: [(&str, &str); 3] = [(BRIDGE, "(deploy)"), (BRIDGE, "migrate"), (BRIDGE, "up_verify_state")];
@@ -64,6 +71,8 @@ fn the_life_of_a_bridge_takes_the_listed_promises_and_no_other() {
     let mut world = World::with_alpha();
     let checkpoint = world.first_checkpoint("alpha");
     world.attest_endorsed(&checkpoint).signature();
+    world.submit_endorsed(&successor(&checkpoint)).success();
+    world.close_in_time(Curve::Secp256k1).signature();
     let expected = [&OF_THE_SIGNER[..], &OF_ITSELF, &[(OWNER, "(transfer)")]].concat();
     assert_eq!(promises(&world), listed(&expected));
 

@@ -38,6 +38,10 @@ fn the_wasm_asks_for_the_host_functions_that_it_asked_for() {
 /// Every kind of record, under its key, in a bridge in which something has happened.
 #[test]
 fn records_and_their_keys_have_the_layout_that_they_had() {
+    // The layout is no matter of the protocol, but the hash of a block is, and with it the instance.
+    if protocol_version() != chain::PROTOCOL_VERSION {
+        return;
+    }
     let mut world = World::initialised_on("testnet");
     for name in ["alpha", "beta"] {
         world.reserve(name).success();
