@@ -17,7 +17,6 @@ mod views;
 use crate::bridge::{Bridge, BridgeExt};
 use crate::errors::Refusal;
 use crate::events;
-use crate::file_json::{FieldError, FromJson};
 use crate::json::Json;
 use crate::registry::ShardRecord;
 use crate::{rules, storage};
@@ -42,9 +41,8 @@ fn args<T: DeserializeOwned>() -> T {
 }
 
 /// One of the call's arguments, which is read by hand.
-fn file<T: FromJson>(input: &Json, name: &'static str) -> Result<T, FieldError> {
-    let file = input.get(name).unwrap_or_else(|| env::panic_str(&format!("missing field `{name}`")));
-    T::from_json(file)
+fn argument<'a>(input: &'a Json, name: &str) -> &'a Json {
+    input.get(name).unwrap_or_else(|| env::panic_str(&format!("missing field `{name}`")))
 }
 
 fn registered(shard: &ShardId) -> Result<ShardRecord, Refusal> {

@@ -1,17 +1,17 @@
 //! Reporting signed contradictions, which freeze a shard or a lane; lifting a freeze. Reports need no
-//! role and no deposit, make no entry, and are heard whatever is paused.
+//! role and no deposit, and make no entry. None of it can be paused: reports protect others, and lifting
+//! takes owner and members in any case.
 
-use super::{args, emit, file, owned, registered};
+use super::{args, argument, emit, owned, registered};
 use crate::bridge::{Bridge, BridgeExt};
 use crate::errors::{EvidenceRefusal, Refusal};
-use crate::file_json::FieldError;
+use crate::file_json::{FieldError, FromJson};
 use crate::host::Host;
 use crate::json::Json;
 use crate::lanes::{Ends, LaneSide};
 use crate::registry::ShardRecord;
 use crate::rules::{self, evidence as freezing};
 use crate::storage;
-use near_plugins::pause;
 use near_sdk::near;
 use queue::attestation::{Attestation, VerifiedCheckpoint};
 use queue::contract::{Event, Frozen, LiftArgs, ShardFrozen};
@@ -39,7 +39,7 @@ impl Bridge {
     /// both are, the file doesn't say who lied. Nodes read it and stop requests. Anyone may call it.
     #[handle_result]
     pub fn report_lane(&mut self) -> Result<(), Refusal> {
-        let evidence: Evidence = file(&args(), "evidence").map_err(EvidenceRefusal::from)?;
+        let evidence: Evidence = FromJson::from_json(argument(&args(), "evidence")).map_err(EvidenceRefusal::from)?;
         let heads = evidence.contradiction.heads();
         let attestations: Vec<&Attestation> = heads.iter().map(|head| &head.attestation).collect();
         let keys = self.held_keys(&attestations).map_err(EvidenceRefusal::from)?;
@@ -66,7 +66,6 @@ impl Bridge {
 
     /// Ends the freeze of the caller's shard, or of its side of a lane, by the members' agreement.
     /// Evidence up to the height that it showed is settled. The owner calls.
-    #[pause]
     #[handle_result]
     pub fn lift_freeze(&mut self) -> Result<(), Refusal> {
         let LiftArgs { shard, peer, evidence_floor, endorsements } = args();
@@ -96,7 +95,8 @@ impl Bridge {
 
 fn attestations() -> Result<(Attestation, Attestation), FieldError> {
     let input: Json = args();
-    Ok((file(&input, "one")?, file(&input, "other")?))
+    let (one, other) = (argument(&input, "one"), argument(&input, "other"));
+    Ok((Attestation::from_json(one)?, Attestation::from_json(other)?))
 }
 
 fn lift_lane(ends: &Ends<'_>, evidence_floor: u64) -> Result<u64, EvidenceRefusal> {

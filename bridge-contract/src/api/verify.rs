@@ -1,7 +1,7 @@
 //! Vouching for proofs: the checks that a stranger makes offline, under keys that this contract
 //! fetched itself, for whoever asks, other contracts among them.
 
-use super::{args, file};
+use super::{args, argument};
 use crate::bridge::{Bridge, BridgeExt};
 use crate::errors::ProofRefusal;
 use crate::file_json::FromJson;
@@ -95,7 +95,7 @@ fn held_key(attestation: &Attestation) -> Result<PublicKey, ProofRefusal> {
 }
 
 fn proof<P: FromJson>() -> Result<P, ProofRefusal> {
-    Ok(file(&args(), "proof")?)
+    Ok(P::from_json(argument(&args(), "proof"))?)
 }
 
 /// Where the shard of a verified head stands.

@@ -26,6 +26,22 @@ def vectors() -> dict:
     rounds = {"open": 4, "size": 2, "closing": None, "closable_at_ns": "1790000000000000000", "pot_yocto": "9"}
     two = [endorsement, ed25519.sign(SEED, b"of another member")]
     by_two = {"checkpoint": first, "endorsements": [{"member": m, "signature": s.hex()} for m, s in zip((0, 63), two)]}
+    ends = {"shard": "alpha", "peer": "beta"}
+    terms = {
+        "message_bytes_max": 65536,
+        "result_bytes_max": 4096,
+        "call_window": 64,
+        "call_gas_max": "100000000000000",
+        "deadline_ms": 60000,
+        "permissions": "everybody",
+    }
+    wider = terms | {"deadline_ms": None, "permissions": {"public": "*.alpha pay.beta"}}
+    stops = {"inbound": False, "outbound": False}
+    lane_view = ends | {"status": "open", "terms": terms, "proposed": None, "proposed_by_peer": None}
+    lane_view |= {"stops": stops, "peer_stops": stops, "frozen_height": None, "peer_frozen_height": None}
+    lane = {"source": "alpha", "destination": "beta", "source_incarnation": 0, "destination_incarnation": 1}
+    attested = {"shard": "alpha", "height": 21, "time_ns": "1790000021000000000", "size": 11, "status": "active"}
+    decided = {"shows": "decided", "reason": "by the checkpoint's time it is expired"}
     events = [
         ("shard_reserved", {"shard": "alpha", "owner": "alpha.test.near"}),
         ("shard_activated", {"shard": "alpha", "key_epoch": 0, "public_key": key}),
@@ -44,6 +60,13 @@ def vectors() -> dict:
         ("attestation_failed", subject | {"reason": "wrong_signature"}),
         ("round_signed", round_signed),
         ("round_failed", {"curve": "ed25519", "round": 3, "reason": "signer_failed"}),
+        ("lane_proposed", ends),
+        ("lane_agreed", {"shard": "beta", "peer": "alpha"}),
+        ("lane_proposal_withdrawn", ends),
+        ("lane_stops_changed", ends | {"stops": {"inbound": True, "outbound": False}}),
+        ("shard_frozen", {"shard": "alpha", "height": 7}),
+        ("lane_frozen", ends | {"height": 7}),
+        ("freeze_lifted", {"shard": "alpha", "peer": None, "height": 7}),
     ]
     return {
         "about": "Borsh arguments of attest; JSON of results, views and events.",
@@ -75,8 +98,21 @@ def vectors() -> dict:
                 "incarnation": 0,
                 "public_key": key,
                 "rotation": rotation,
+                "frozen_height": None,
                 "balance_yocto": "1000000000000000000000000",
             }
+        ],
+        "lane_views": [
+            lane_view,
+            lane_view | {"status": "proposed", "terms": None, "proposed_by_peer": wider},
+            lane_view
+            | {"status": "frozen", "proposed": terms | {"permissions": {"private": "ab" * 32}}}
+            | {"stops": {"inbound": True, "outbound": True}, "frozen_height": 7, "peer_frozen_height": 9},
+        ],
+        "verifications": [
+            {"verified": True, "shows": "sent", "reason": None, "lane": lane, "nonce": 3, "attested": [attested]},
+            {"verified": True} | decided | {"lane": lane, "nonce": 3, "attested": [attested | {"status": "retired"}]},
+            {"verified": False, "reason": "shard gamma is not registered at this bridge"},
         ],
         "events": [{"event": name, "data": [data]} for name, data in events],
     }

@@ -1,7 +1,9 @@
 use super::{Hex, parse};
 use queue::checkpoint::Checkpoint;
 use queue::codec;
-use queue::contract::{AttestArgs, AttestResult, Endorsements, Event, RoundsView, ShardView, SubmitResult, TipView};
+use queue::contract::{
+    AttestArgs, AttestResult, Endorsements, Event, LaneView, RoundsView, ShardView, SubmitResult, TipView, Verification,
+};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -14,6 +16,8 @@ struct File {
     tip_views: Vec<Value>,
     shard_views: Vec<Value>,
     rounds_views: Vec<Value>,
+    lane_views: Vec<Value>,
+    verifications: Vec<Value>,
     events: Vec<Value>,
 }
 
@@ -63,5 +67,7 @@ fn views_results_and_events_have_the_json_of_the_vectors() {
     reads_and_writes::<RoundsView>(&file.rounds_views);
     reads_and_writes::<TipView>(&file.tip_views);
     reads_and_writes::<ShardView>(&file.shard_views);
+    reads_and_writes::<LaneView>(&file.lane_views);
+    reads_and_writes::<Verification>(&file.verifications);
     reads_and_writes::<Event>(&file.events);
 }
