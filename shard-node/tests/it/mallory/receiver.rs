@@ -41,7 +41,7 @@ pub fn cases(props: &Props) -> Vec<Case> {
     cases.extend(
         wrong_lanes(&lane)
             .into_iter()
-            .map(|(name, lane)| Case::receiver(name, vec![open(&lane, 3, root(3))], "opened lane")),
+            .map(|(name, lane)| Case::receiver(name, vec![open(&lane, 3, root(3))], "opened the lane")),
     );
     cases
 }

@@ -178,8 +178,8 @@ fn wrong_heads(props: &Props) -> Vec<Case> {
     };
     vec![
         Case::sender("the head before the newest", with(&props.old), "height 0 after one of height 1"),
-        Case::sender("another shard's head", with(&props.of_third), "which is not of this lane"),
-        Case::sender("her own head for another shard", with(&props.new_for_third), "which is not of this lane"),
+        Case::sender("another shard's head", with(&props.of_third), "released with a head of the lane"),
+        Case::sender("her own head for another shard", with(&props.new_for_third), "released with a head of the lane"),
         Case::sender(
             "a head that claims more",
             changed(|new| new.head.sent_size = 7),
