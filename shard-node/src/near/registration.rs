@@ -29,7 +29,7 @@ const ACTIVATION_PAUSE: Duration = Duration::from_secs(1);
 
 /// Methods that the node's access key may call. None moves money, members or addresses: whoever
 /// steals the key can spend the owner's gas, and nothing else.
-pub const NODE_METHODS: [&str; 2] = [method::ATTEST, method::ACTIVATE];
+pub const NODE_METHODS: [&str; 4] = [method::ATTEST, method::SUBMIT, method::CLOSE, method::ACTIVATE];
 
 /// Why a shard isn't registered.
 #[derive(Debug, thiserror::Error)]
