@@ -226,7 +226,7 @@ async fn refusals(apart: &Apart, there: &Path) {
     assert!(beyond.code == Some(1) && beyond.stderr.contains("..2000"), "{}", beyond.stderr);
     let evidence = apart.at("beta", &["evidence"]).await;
     assert!(evidence.code == Some(0) && evidence.text().contains("no lane was ever frozen"), "{}", evidence.text());
-    let resume = apart.at("beta", &["lane", "unfreeze", "alpha"]).await;
+    let resume = apart.at("beta", &["lane", "unfreeze", "--lane", "alpha"]).await;
     assert!(resume.code == Some(1) && resume.stderr.contains("not frozen"), "{}", resume.stderr);
     let unknown = apart.at("beta", &["export", "--to", "gamma"]).await;
     assert!(unknown.code == Some(1) && unknown.stderr.contains("gamma"), "{}", unknown.stderr);

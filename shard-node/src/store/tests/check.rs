@@ -57,7 +57,10 @@ fn a_flipped_bit_in_any_file_of_the_log_is_found() {
     let run = on_disk();
     let newest = files(&run, ".segment").pop().expect("a segment");
     let mut found = 0;
-    for path in files(&run, ".segment").into_iter().chain(files(&run, ".snapshot")) {
+    let snapshots = files(&run, ".snapshot").into_iter();
+    // A snapshot that was being written when the store closed is not read by anybody.
+    let finished = snapshots.filter(|path| !path.ends_with("new.snapshot"));
+    for path in files(&run, ".segment").into_iter().chain(finished) {
         let sound = fs::read(&path).expect("read");
         // What is zero behind the newest record is no record yet.
         let used = sound.iter().rposition(|byte| *byte != 0).expect("not empty") + 1;
