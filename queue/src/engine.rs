@@ -112,6 +112,8 @@ pub struct Engine<S> {
     own: Option<RegisteredShard>,
     /// Peers that have begun an incarnation that the operator has not accepted.
     successors: BTreeMap<ShardId, SuccessorRecord>,
+    /// Peers to which the bridge contract lets no requests go, as it was last read at `final`.
+    stopped_lanes: BTreeSet<ShardId>,
     /// The lanes of incarnations of peers that are over.
     past: BTreeMap<(ShardId, u32), PastLanes>,
     connected: BTreeSet<ShardId>,
@@ -136,6 +138,12 @@ impl<S: Store> Engine<S> {
     /// on when it is opened; one that never was begins with the next [`Engine::handle_registry`].
     pub fn handle_closed_lanes(&mut self, closed: BTreeSet<ShardId>) {
         self.config.closed_lanes = closed;
+    }
+
+    /// The peers to which the bridge contract lets no requests go, at `final`. Results flow, and
+    /// what was accepted before goes on.
+    pub fn handle_stopped_lanes(&mut self, stopped: BTreeSet<ShardId>) {
+        self.stopped_lanes = stopped;
     }
 
     /// A final NEAR block of this time was seen.

@@ -36,8 +36,11 @@ use near_jsonrpc_primitives::types::query::QueryResponseKind;
 use near_primitives::hash::CryptoHash;
 use near_primitives::types::{AccountId as NearAccountId, BlockReference, Finality};
 use near_primitives::views::QueryRequest;
-use queue::contract::{SHARDS_PER_PAGE_MAX, ShardArgs, ShardView, ShardsArgs, TipView, method};
+use queue::contract::{
+    LANES_PER_PAGE_MAX, LaneView, LanesArgs, SHARDS_PER_PAGE_MAX, ShardArgs, ShardView, ShardsArgs, TipView, method,
+};
 use queue::ids::{AccountId, ShardId};
+use queue::limits::LANES_PER_SHARD_MAX;
 use queue::trust::TrustRoot;
 use std::time::Duration;
 
@@ -218,6 +221,24 @@ impl NearClient {
             }
         }
         Err(self.unknown_answer(method::SHARDS, format!("it lists more than {SHARDS_MAX} shards")))
+    }
+
+    /// All lanes of a shard at `final`: those that are open, and those that it offers.
+    ///
+    /// # Errors
+    /// [`NearError`].
+    pub async fn lanes(&self, shard: &ShardId) -> Result<Vec<LaneView>, NearError> {
+        let mut lanes = Vec::new();
+        for from_index in (0..=LANES_PER_SHARD_MAX).step_by(LANES_PER_PAGE_MAX as usize) {
+            let args = LanesArgs { shard: shard.clone(), from_index, limit: LANES_PER_PAGE_MAX };
+            let page: Vec<LaneView> = self.view(method::LANES, &args).await?;
+            let complete = page.len() < LANES_PER_PAGE_MAX as usize;
+            lanes.extend(page);
+            if complete {
+                return Ok(lanes);
+            }
+        }
+        Err(self.unknown_answer(method::LANES, format!("it lists more than {LANES_PER_SHARD_MAX} lanes of a shard")))
     }
 
     /// An account's balance in yoctoNEAR, if the account exists.

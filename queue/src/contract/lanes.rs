@@ -159,6 +159,12 @@ impl LaneView {
         self.status == LaneStatus::Open && !self.stops.outbound && !self.peer_stops.inbound
     }
 
+    /// Whether an open lane takes no requests to the peer at present: stopped, or frozen. What is
+    /// merely offered stops nothing.
+    pub fn is_stopped(&self) -> bool {
+        self.status != LaneStatus::Proposed && !self.may_send()
+    }
+
     /// Whether requests may come from the peer to the shard. Results come in any case.
     pub fn may_receive(&self) -> bool {
         self.status == LaneStatus::Open && !self.stops.inbound && !self.peer_stops.outbound

@@ -79,6 +79,9 @@ impl<S: Store> Engine<S> {
         if self.config.closed_lanes.contains(&peer) {
             return Err(EnqueueError::LaneClosed(peer));
         }
+        if self.stopped_lanes.contains(&peer) {
+            return Err(EnqueueError::LaneStopped(peer));
+        }
         if !self.resumed {
             return Err(EnqueueError::Starting);
         }

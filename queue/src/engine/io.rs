@@ -140,6 +140,9 @@ pub enum EnqueueError {
     /// The configuration closes the lane.
     #[error("the lane to {0} is closed by this node's configuration (lanes.closed)")]
     LaneClosed(ShardId),
+    /// Either shard has stopped requests in the bridge contract, or evidence froze the lane there.
+    #[error("requests to {0} are stopped in the bridge contract: `shard-node lane show {0}` says by whom")]
+    LaneStopped(ShardId),
     /// The peer has lost its data, and the lane with it.
     #[error("the lane to {peer} is over: {reason}")]
     Over {

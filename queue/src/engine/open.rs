@@ -76,6 +76,7 @@ impl<S: Store> Engine<S> {
             incarnation,
             own: None,
             successors,
+            stopped_lanes: BTreeSet::new(),
             past,
             connected: BTreeSet::new(),
             resumed: false,

@@ -57,6 +57,7 @@ impl From<EnqueueError> for Failure {
             EnqueueError::Starting => (StatusCode::SERVICE_UNAVAILABLE, "starting"),
             EnqueueError::UnknownShard(_) => (StatusCode::NOT_FOUND, "unknown_shard"),
             EnqueueError::LaneClosed(_) => (StatusCode::FORBIDDEN, "lane_closed"),
+            EnqueueError::LaneStopped(_) => (StatusCode::FORBIDDEN, "lane_stopped"),
             EnqueueError::Over { .. } => (StatusCode::CONFLICT, "lane_over"),
             EnqueueError::KeyPast { .. } => (StatusCode::CONFLICT, "key_past"),
             EnqueueError::Frozen { .. } => (StatusCode::CONFLICT, "lane_frozen"),

@@ -1,7 +1,7 @@
 //! Follows NEAR: time, registered shards, and whether the RPC server still shows the pinned bridge.
 
 use super::{NearClient, NearError, disagreement};
-use queue::contract::{ShardView, TipView};
+use queue::contract::{LaneView, ShardView, TipView};
 use queue::ids::ShardId;
 use queue::trust::TrustRoot;
 use std::time::Duration;
@@ -21,6 +21,8 @@ const BACKOFF_MAX: Duration = Duration::from_secs(10);
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[expect(clippy::large_enum_variant, reason = "a few events a second, each moved twice")]
 pub enum NearEvent {
+    /// The shard's lanes at `final`, when they changed; before the first registered shards.
+    Lanes(Vec<LaneView>),
     /// The registered shards at `final`: when they changed, and when asked for.
     Registry(Vec<ShardView>),
     /// Time of the newest final block, in nanoseconds since the Unix epoch. NEAR is reachable.
@@ -74,8 +76,18 @@ pub fn watch(
     events: mpsc::Sender<NearEvent>,
 ) -> Watcher {
     let (requests, inbox) = mpsc::unbounded_channel();
-    let task =
-        Task { client, pinned, shard, poll, events, inbox, known: None, tip_wanted: false, registry_wanted: true };
+    let task = Task {
+        client,
+        pinned,
+        shard,
+        poll,
+        events,
+        inbox,
+        known: None,
+        known_lanes: None,
+        tip_wanted: false,
+        registry_wanted: true,
+    };
     tokio::spawn(task.run());
     Watcher { requests }
 }
@@ -89,6 +101,8 @@ struct Task {
     inbox: mpsc::UnboundedReceiver<Request>,
     /// The registered shards, as last reported.
     known: Option<Vec<ShardView>>,
+    /// The shard's lanes, as last reported.
+    known_lanes: Option<Vec<LaneView>>,
     tip_wanted: bool,
     registry_wanted: bool,
 }
@@ -149,6 +163,11 @@ impl Task {
         let block = self.client.final_block().await?;
         self.report(NearEvent::BlockTime(block.time_ns)).await?;
         if self.registry_wanted || round.is_multiple_of(REGISTRY_EVERY) {
+            let lanes = self.client.lanes(&self.shard).await?;
+            if self.known_lanes.as_ref() != Some(&lanes) {
+                self.report(NearEvent::Lanes(lanes.clone())).await?;
+            }
+            self.known_lanes = Some(lanes);
             let shards = self.client.shards().await?;
             if self.registry_wanted || self.known.as_ref() != Some(&shards) {
                 self.report(NearEvent::Registry(shards.clone())).await?;

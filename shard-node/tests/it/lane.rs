@@ -1,7 +1,10 @@
 //! `shard-node lane`: two owners agree on a lane, stop and resume it.
 
 use crate::operator::Operator;
+use crate::relay::Process;
 use serde_json::{Value, json};
+use shard_node::client::ClientError;
+use std::time::Duration;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn two_owners_agree_on_a_lane_by_the_very_terms_and_each_stops_its_own_side() {
@@ -42,6 +45,46 @@ async fn two_owners_agree_on_a_lane_by_the_very_terms_and_each_stops_its_own_sid
     assert_eq!(seen["peer_stops"], stopped["stops"]);
     let resumed = operator.on_bridge(&lane("resume", &of_alpha, &[])).await.json();
     assert_eq!(resumed["stops"], json!({ "inbound": false, "outbound": false }));
+    operator.network.stop().await;
+}
+
+/// Sends until the node answers like this; any other refusal than by the contract's record fails.
+async fn until_sending_gives(node: &Process, expected: Option<&str>) {
+    tokio::time::timeout(Duration::from_secs(60), async {
+        loop {
+            let code = match node.send("beta", "hello").await {
+                Ok(()) => None,
+                Err(ClientError::Refused(body)) => Some(body.code),
+                Err(error) => panic!("{error}"),
+            };
+            if code.as_deref() == expected {
+                return;
+            }
+            assert!(matches!(code.as_deref(), None | Some("lane_stopped")), "{code:?}");
+        }
+    })
+    .await
+    .unwrap_or_else(|_| panic!("the node never answered {expected:?}"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_takes_no_requests_for_a_lane_that_either_owner_has_stopped() {
+    let operator = Operator::start().await;
+    operator.init("beta").await;
+    let alpha = Process::start(&operator.network, &operator.path("alpha"), "alpha").await;
+    operator.on_bridge(&["lane", "propose", "beta", "--shard", "alpha"]).await.json();
+    let offer = operator.ask(&["lane", "show", "alpha", "--shard", "beta", "--offer"]).await;
+    std::fs::write(operator.path("terms.json"), &offer.stdout).unwrap();
+    operator.on_bridge(&["lane", "accept", "alpha", "--shard", "beta", "--terms", "terms.json"]).await.json();
+
+    for (who, peer, side) in [("alpha", "beta", "--outbound"), ("beta", "alpha", "--inbound")] {
+        until_sending_gives(&alpha, None).await;
+        operator.on_bridge(&["lane", "stop", peer, "--shard", who, side]).await.json();
+        until_sending_gives(&alpha, Some("lane_stopped")).await;
+        operator.on_bridge(&["lane", "resume", peer, "--shard", who]).await.json();
+    }
+    until_sending_gives(&alpha, None).await;
+    alpha.stop().await;
     operator.network.stop().await;
 }
 

@@ -194,15 +194,15 @@ impl Stranger {
 }
 
 /// A node as a process of its own, which signals reach.
-struct Process {
+pub struct Process {
     shard: ShardId,
     home: Home,
-    client: Client,
+    pub client: Client,
     child: Child,
 }
 
 impl Process {
-    async fn start(network: &Network, home: &Path, shard: &str) -> Self {
+    pub async fn start(network: &Network, home: &Path, shard: &str) -> Self {
         let made = init::init(network.init_options(home, shard), |_| ()).await.expect("registered");
         let mut command = Command::new(env!("CARGO_BIN_EXE_shard-node"));
         command
@@ -221,7 +221,7 @@ impl Process {
         process
     }
 
-    async fn send(&self, to: &str, text: &str) -> Result<(), ClientError> {
+    pub async fn send(&self, to: &str, text: &str) -> Result<(), ClientError> {
         let to = format!("ann.{to}").parse().expect("an account");
         self.client.send(NewMessage::new(to, text.as_bytes().to_vec())).await.map(drop)
     }
@@ -234,7 +234,7 @@ impl Process {
         self.signal(Signal::HUP);
     }
 
-    async fn stop(mut self) {
+    pub async fn stop(mut self) {
         self.signal(Signal::TERM);
         assert!(self.child.wait().await.expect("waited for").success());
     }

@@ -3,14 +3,11 @@
 use super::{LaneName, own_shard, terms, view};
 use crate::cli::Output;
 use crate::cli::access::BridgeArgs;
-use anyhow::{Context as _, ensure};
+use anyhow::Context as _;
 use clap::Args;
-use queue::contract::{LANES_PER_PAGE_MAX, LaneStatus, LaneStops, LaneView, LanesArgs, method};
+use queue::contract::{LaneStatus, LaneStops, LaneView};
 use queue::ids::ShardId;
 use std::process::ExitCode;
-
-/// Most lanes that are read: a bound on what a broken server can make us hold.
-const LANES_MAX: usize = 100_000;
 
 /// Arguments of `lane list`.
 #[derive(Debug, Args)]
@@ -43,17 +40,7 @@ pub struct ShowArgs {
 pub(super) async fn list(args: ListArgs, output: &Output) -> anyhow::Result<ExitCode> {
     let bridge = args.bridge.open().await?;
     let shard = own_shard(args.shard, &bridge)?;
-    let mut lanes: Vec<LaneView> = Vec::new();
-    loop {
-        let from_index = u32::try_from(lanes.len())?;
-        let query = LanesArgs { shard: shard.clone(), from_index, limit: LANES_PER_PAGE_MAX };
-        let page: Vec<LaneView> = bridge.client.view(method::LANES, &query).await?;
-        if page.is_empty() {
-            break;
-        }
-        lanes.extend(page);
-        ensure!(lanes.len() <= LANES_MAX, "the server lists more than {LANES_MAX} lanes");
-    }
+    let lanes = bridge.client.lanes(&shard).await?;
     let lines: Vec<String> = lanes.iter().map(text).collect();
     let human = if lines.is_empty() {
         format!("{shard} has no lanes and offers none; what a peer offers it is told by `lane show PEER`")
