@@ -148,7 +148,8 @@ async fn the_watcher_tells_time_shards_and_tip_and_outlives_an_outage() {
     let watcher = watch(alpha.client.clone(), alpha.trust.clone(), alpha.shard.clone(), poll, events);
 
     assert!(matches!(seen.recv().await, Some(NearEvent::BlockTime(time_ns)) if time_ns > 0));
-    let Some(NearEvent::Registry(shards)) = seen.recv().await else { panic!("the registry comes second") };
+    assert_eq!(seen.recv().await, Some(NearEvent::Lanes(vec![])), "lanes come before shards");
+    let Some(NearEvent::Registry(shards)) = seen.recv().await else { panic!("the registry comes third") };
     assert_eq!(shards.iter().map(|view| &view.shard).collect::<Vec<_>>(), [&alpha.shard]);
     watcher.fetch_tip();
     until(&mut seen, |event| *event == NearEvent::Tip(None)).await;
