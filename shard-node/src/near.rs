@@ -205,7 +205,7 @@ impl NearClient {
         self.view(method::TIP, &ShardArgs { shard: shard.clone() }).await
     }
 
-    /// All shards at `final`, in the order of reservation.
+    /// All shards at `final`.
     ///
     /// # Errors
     /// [`NearError`].

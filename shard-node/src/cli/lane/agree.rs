@@ -3,11 +3,11 @@
 use super::terms::{self, TermsArgs};
 use super::{LANE_TGAS, LaneName, finish, view};
 use crate::cli::Output;
-use crate::cli::access::{BridgeArgs, SignArgs};
+use crate::cli::access::{Bridge, BridgeArgs, SignArgs};
 use crate::cli::transaction::{Act, call, parse_near};
 use anyhow::{Context as _, bail, ensure};
 use clap::Args;
-use queue::contract::{LaneProposal, method};
+use queue::contract::{LaneArgs, LaneProposal, LaneTerms, method};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -75,13 +75,10 @@ pub(super) async fn propose(args: ProposeArgs, output: &Output) -> anyhow::Resul
     let lane = args.lane.resolve(&bridge)?;
     let present = view(&bridge, &lane).await?.and_then(|view| view.proposed.or(view.terms));
     let terms = args.terms.terms(present)?;
-    let signer = args.sign.account(Some(&bridge.shard(&lane.shard).await?.owner))?;
     let what = format!("offer {} a lane with {}: {}", lane.peer, lane.shard, terms::text(&terms));
-    let proposal = LaneProposal { shard: lane.shard.clone(), peer: lane.peer.clone(), terms };
-    let action = call(method::PROPOSE_LANE, &proposal, LANE_TGAS, args.deposit)?;
-    let act = Act::call(what, &bridge, signer, action);
-    let Some(transaction) = act.perform(&bridge, &args.sign, output).await? else { return Ok(ExitCode::SUCCESS) };
-    finish(&bridge, &lane, &format!("transaction {}", transaction), output).await
+    let signer = args.sign.account(Some(&bridge.shard(&lane.shard).await?.owner))?;
+    let action = call(method::PROPOSE_LANE, &proposal(&lane, terms), LANE_TGAS, args.deposit)?;
+    perform(Act::call(what, &bridge, signer, action), &bridge, &lane, &args.sign, output).await
 }
 
 pub(super) async fn accept(args: AcceptArgs, output: &Output) -> anyhow::Result<ExitCode> {
@@ -100,13 +97,26 @@ pub(super) async fn accept(args: AcceptArgs, output: &Output) -> anyhow::Result<
     };
     let terms = terms::read(path)?;
     ensure!(terms == offered, "{} offers other terms than {}: {}", lane.peer, path.display(), terms::text(&offered));
-    let signer = args.sign.account(Some(&bridge.shard(&lane.shard).await?.owner))?;
     let what = format!("accept what {} offers {}: {}", lane.peer, lane.shard, terms::text(&terms));
-    let proposal = LaneProposal { shard: lane.shard.clone(), peer: lane.peer.clone(), terms };
-    let action = call(method::ACCEPT_LANE, &proposal, LANE_TGAS, args.deposit)?;
-    let act = Act::call(what, &bridge, signer, action);
-    let Some(transaction) = act.perform(&bridge, &args.sign, output).await? else { return Ok(ExitCode::SUCCESS) };
-    finish(&bridge, &lane, &format!("transaction {}", transaction), output).await
+    let signer = args.sign.account(Some(&bridge.shard(&lane.shard).await?.owner))?;
+    let action = call(method::ACCEPT_LANE, &proposal(&lane, terms), LANE_TGAS, args.deposit)?;
+    perform(Act::call(what, &bridge, signer, action), &bridge, &lane, &args.sign, output).await
+}
+
+fn proposal(lane: &LaneArgs, terms: LaneTerms) -> LaneProposal {
+    LaneProposal { shard: lane.shard.clone(), peer: lane.peer.clone(), terms }
+}
+
+/// Signs and sends, and shows the lane that came of it.
+async fn perform(
+    act: Act,
+    bridge: &Bridge,
+    lane: &LaneArgs,
+    sign: &SignArgs,
+    output: &Output,
+) -> anyhow::Result<ExitCode> {
+    let Some(transaction) = act.perform(bridge, sign, output).await? else { return Ok(ExitCode::SUCCESS) };
+    finish(bridge, lane, &format!("transaction {transaction}"), output).await
 }
 
 pub(super) async fn withdraw(args: WithdrawArgs, output: &Output) -> anyhow::Result<ExitCode> {
@@ -114,7 +124,6 @@ pub(super) async fn withdraw(args: WithdrawArgs, output: &Output) -> anyhow::Res
     let lane = args.lane.resolve(&bridge)?;
     let signer = args.sign.account(Some(&bridge.shard(&lane.shard).await?.owner))?;
     let action = call(method::WITHDRAW_PROPOSAL, &lane, LANE_TGAS, 0)?;
-    let act = Act::call(format!("take back what {} offers {}", lane.shard, lane.peer), &bridge, signer, action);
-    let Some(transaction) = act.perform(&bridge, &args.sign, output).await? else { return Ok(ExitCode::SUCCESS) };
-    finish(&bridge, &lane, &format!("transaction {}", transaction), output).await
+    let what = format!("take back what {} offers {}", lane.shard, lane.peer);
+    perform(Act::call(what, &bridge, signer, action), &bridge, &lane, &args.sign, output).await
 }
