@@ -126,6 +126,42 @@ pub fn head_node<C: Crypto>(left: &Hash, right: &Hash) -> Hash {
     C::sha256(&[&[0x03], &left.0, &right.0])
 }
 
+/// So many inputs and more are hashed side by side, in the vectors of the processor; fewer would leave
+/// most of a vector empty.
+#[cfg(feature = "native")]
+const SIDE_BY_SIDE_MIN: usize = 8;
+
+/// [`leaf`] of each.
+#[cfg(feature = "native")]
+pub fn leaves(leaves: &[&[u8]]) -> Vec<Hash> {
+    prefixed(0x00, leaves)
+}
+
+/// [`node`] of each pair.
+#[cfg(feature = "native")]
+pub fn nodes(pairs: &[[Hash; 2]]) -> Vec<Hash> {
+    let joined: Vec<[u8; 64]> = pairs.iter().map(|[left, right]| join(left, right)).collect();
+    prefixed(0x01, &joined.iter().map(<[u8; 64]>::as_slice).collect::<Vec<_>>())
+}
+
+#[cfg(feature = "native")]
+fn join(left: &Hash, right: &Hash) -> [u8; 64] {
+    let mut joined = [0; 64];
+    joined[..32].copy_from_slice(&left.0);
+    joined[32..].copy_from_slice(&right.0);
+    joined
+}
+
+#[cfg(feature = "native")]
+fn prefixed(prefix: u8, inputs: &[&[u8]]) -> Vec<Hash> {
+    if inputs.len() < SIDE_BY_SIDE_MIN {
+        return inputs.iter().map(|input| Native::sha256(&[&[prefix], input])).collect();
+    }
+    let mut hashes = vec![[0; 32]; inputs.len()];
+    tape_sha256::hash_many_prefixed(&[prefix], inputs, &mut hashes);
+    hashes.into_iter().map(Hash).collect()
+}
+
 /// A leaf hash of bytes that come in parts.
 #[cfg(feature = "native")]
 #[derive(Debug, Clone)]
@@ -180,5 +216,32 @@ impl Crypto for Native {
         let key = VerifyingKey::recover_from_prehash(&digest.0, &signature, recovery_id).ok()?;
         let point = key.to_sec1_point(false);
         point.as_bytes().get(1..)?.try_into().ok()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        /// Lengths around the ends of SHA-256's blocks, and numbers of inputs around those of vectors.
+        #[test]
+        fn what_is_hashed_side_by_side_has_the_hashes_that_it_has_one_by_one(
+            inputs in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..200), 0..70),
+            same_length in prop::option::of(0usize..1_100),
+        ) {
+            let resized = |mut input: Vec<u8>| {
+                input.resize(same_length.unwrap_or(input.len()), 0xa5);
+                input
+            };
+            let inputs: Vec<Vec<u8>> = inputs.into_iter().map(resized).collect();
+            let inputs: Vec<&[u8]> = inputs.iter().map(Vec::as_slice).collect();
+            let hashes = leaves(&inputs);
+            prop_assert_eq!(&hashes, &inputs.iter().map(|input| leaf::<Native>(input)).collect::<Vec<_>>());
+            let (pairs, _) = hashes.as_chunks();
+            let expected: Vec<Hash> = pairs.iter().map(|[left, right]| node::<Native>(left, right)).collect();
+            prop_assert_eq!(nodes(pairs), expected);
+        }
     }
 }

@@ -218,7 +218,7 @@ impl<S: Store> Engine<S> {
         if encoded.len() > MESSAGE_BYTES_MAX {
             return Err(EnqueueError::TooLarge { found: encoded.len() });
         }
-        outbound.check_room(stream_bytes(&encoded), self.config.backlog_bytes_max)?;
+        outbound.check_room(0, stream_bytes(&encoded), self.config.backlog_bytes_max)?;
         outbound.check_call_window(kind, self.config.settling.call_window)?;
         let key = key.zip(content).map(|named| time_ns.map(|time_ns| (named, time_ns)).ok_or(EnqueueError::NoTime));
         let key = key.transpose()?;

@@ -122,6 +122,12 @@ impl Stream {
         })
     }
 
+    /// Takes all messages away.
+    pub fn clear(&mut self) {
+        self.bytes.clear();
+        self.count = 0;
+    }
+
     /// Gives back memory that isn't used.
     pub fn shrink(&mut self) {
         self.bytes.shrink_to_fit();

@@ -10,8 +10,12 @@ use crate::ids::{AccountId, Route, ShardId, route};
 use crate::limits::MESSAGE_BYTES_MAX;
 use crate::message::{Body, MESSAGE_VERSION, Message};
 use crate::store::{Store, TurnId};
-use crate::stream::stream_bytes;
+use crate::stream::{Stream, stream_bytes};
 use std::ops::Range;
+
+/// Bytes of messages that are hashed together: few enough that they are still in the processor's cache
+/// when they are.
+const SEALED_BYTES: usize = 64 * 1024;
 
 /// What was taken of a run of payloads: the first ones, up to the first that was refused.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -42,27 +46,38 @@ impl<S: Store> Engine<S> {
         let peer = self.destination(sender, receiver)?;
         let Some(outbound) = self.outbound.get_mut(&peer) else { return Err(EnqueueError::UnknownShard(peer)) };
         // Whatever the room: a frozen lane takes nothing.
-        outbound.check_room(0, u64::MAX)?;
+        outbound.check_room(0, 0, u64::MAX)?;
         let deadline_ns = self.config.settling.deadline_of(None, self.clock.time_ns(now))?;
         let note = Note { kind: NoteKind::Data, deadline_ns };
         let salts = self.config.salt_secret.messages(&outbound.record.lane);
         let mut envelope = Envelope::new(sender, receiver, deadline_ns);
         let first_nonce = outbound.record.log.size();
-        let mut next_nonce = first_nonce;
+        let mut sealed = Stream::with_capacity(SEALED_BYTES);
         let mut refused = None;
         for payload in payloads {
-            let checked = envelope.seal(salts.of(next_nonce), payload).and_then(|message| {
-                outbound.check_room(stream_bytes(message), self.config.backlog_bytes_max).map(|()| message)
+            let nonce = outbound.record.log.size() + sealed.count();
+            let checked = envelope.seal(salts.of(nonce), payload).and_then(|message| {
+                let sealed_bytes = sealed.bytes().len() as u64;
+                outbound.check_room(sealed_bytes, stream_bytes(message), self.config.backlog_bytes_max)?;
+                Ok(message)
             });
             match checked {
-                Ok(message) => next_nonce = outbound.enqueue(message, note, &mut self.journal) + 1,
+                Ok(message) => sealed.push(message),
                 Err(error) => {
                     refused = Some(error);
                     break;
                 }
             }
+            if sealed.bytes().len() >= SEALED_BYTES {
+                outbound.enqueue_all(&sealed, note, &mut self.journal);
+                sealed.clear();
+            }
         }
-        Ok(TakenRun { peer, nonces: first_nonce..next_nonce, turn: self.journal.open_turn(), refused })
+        if !sealed.is_empty() {
+            outbound.enqueue_all(&sealed, note, &mut self.journal);
+        }
+        let nonces = first_nonce..outbound.record.log.size();
+        Ok(TakenRun { peer, nonces, turn: self.journal.open_turn(), refused })
     }
 
     /// The shard to which a message between these accounts goes, if any may be sent there now.

@@ -108,7 +108,7 @@ pub(super) const BATCH_BYTES: usize = 1024 * 1024;
 
 /// Flight limit: bytes of one lane sent and not yet known to be durable at the destination. Some
 /// batches, so that sending, checking and syncing overlap.
-const FLIGHT_BYTES_MAX: usize = 8 * 1024 * 1024;
+const FLIGHT_BYTES_MAX: usize = 32 * 1024 * 1024;
 
 /// The flight limits of all lanes together, unless that leaves less than a batch for each.
 const FLIGHTS_BYTES_MAX: usize = 256 * 1024 * 1024;
@@ -136,7 +136,7 @@ pub(super) const STAGED_TOMBSTONES_SLACK: usize = FLIGHT_BYTES_MAX / LENGTH_BYTE
 
 /// What an honest source may have under way when the staging limit is reached: a flight, its last
 /// batch, and a message begun.
-pub(super) const STAGED_SLACK_BYTES: usize = 16 * 1024 * 1024;
+pub(super) const STAGED_SLACK_BYTES: usize = 48 * 1024 * 1024;
 
 const _: () = assert!(FLIGHT_BYTES_MAX + BATCH_BYTES + MESSAGE_BYTES_MAX <= STAGED_SLACK_BYTES);
 

@@ -48,6 +48,11 @@ pub(super) struct NodeNotes {
     pub(super) deadlines: Deadlines,
 }
 
+impl NodeNotes {
+    /// Where nothing was noted.
+    pub(super) const NONE: NodeNotes = NodeNotes { result_bytes_end: 0, deadlines: Deadlines::NONE };
+}
+
 /// The right edge of what the nodes keep: what appending needs.
 #[derive(Debug, Clone, PartialEq, Eq, Default, BorshSerialize, BorshDeserialize)]
 pub(super) struct LaneNotes {

@@ -1,11 +1,12 @@
 //! The open turn: what it will write, and the outputs that wait for it.
 
 use super::config::BATCH_BYTES;
-use super::deadlines::LaneNotes;
+use super::deadlines::{LaneNotes, NodeNotes};
 use super::io::Output;
 use super::records::{NODES_PER_ROW, NodeRecord, STORED_LEVEL_MIN, leaf_key, nodes_key};
+use super::tree::STORED_LEAVES;
 use crate::codec;
-use crate::digest::{Hash, Native};
+use crate::digest::{Hash, Native, leaves};
 use crate::ids::{Lane, ShardId};
 use crate::log::{CompactRange, NodeId};
 use crate::store::{Appended, Turn, TurnId};
@@ -183,6 +184,41 @@ impl Journal {
                 appending.nodes.push(NodeRecord { level, index, hash, bytes_end, notes });
             }
         });
+    }
+
+    /// Appends messages, at least one, to a lane's log, which costs less than one after the other. `notes` gives what
+    /// was noted for the subtree of some level that is complete at some size.
+    pub(super) fn append_all(
+        &mut self,
+        lane: &Lane,
+        log: &mut CompactRange,
+        bytes: &mut u64,
+        messages: &[&[u8]],
+        notes: impl Fn(u64, u32) -> NodeNotes,
+    ) {
+        let first_nonce = log.size();
+        let mut block_ends = BTreeMap::new();
+        for (nonce, message) in (first_nonce..).zip(messages) {
+            *bytes += stream_bytes(message);
+            if (nonce + 1).is_multiple_of(STORED_LEAVES) {
+                block_ends.insert(nonce + 1, *bytes);
+            }
+            if message.is_empty() {
+                // No leaf hash of a truncated message may stand for this one.
+                self.delete(leaf_key(lane, nonce));
+            }
+        }
+        let appending = self.appending(lane, first_nonce);
+        messages.iter().for_each(|message| appending.messages.push(message));
+        let mut nodes = Vec::new();
+        log.append_leaves(leaves(messages), |NodeId { level, index }, hash| {
+            let completed = (index + 1) << level;
+            if let Some(bytes_end) = block_ends.get(&completed).filter(|_| level >= STORED_LEVEL_MIN) {
+                nodes.push(NodeRecord { level, index, hash, bytes_end: *bytes_end, notes: notes(completed, level) });
+            }
+        });
+        nodes.sort_by_key(|node| (node.completed(), node.level));
+        appending.nodes.append(&mut nodes);
     }
 
     /// Appends what stands for a message that isn't kept: nothing, with the leaf hash of the whole.

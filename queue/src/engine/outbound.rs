@@ -6,7 +6,7 @@ use super::journal::Journal;
 use super::records::{OutboundRecord, outbound_key};
 use super::refusal::Refusal;
 use super::settlement::{Note, NoteKind, Settlement};
-use super::tree::{LaneTree, prune_point};
+use super::tree::{LaneTree, STORED_LEAVES, prune_point};
 use super::unsent::Unsent;
 use crate::digest::{Hash, Native, empty_root, leaf};
 use crate::frame::{DATA_BYTES_MAX, Release, SenderFrame, encode_data, encode_frame};
@@ -16,7 +16,7 @@ use crate::log::CompactRange;
 use crate::proof::HeadProof;
 use crate::store::{Appended, Store, StoreError};
 use crate::stream::{Piece, Stream, stream_bytes};
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 
 /// Invariant: `record` is in the store or `dirty`.
 #[derive(Debug)]
@@ -106,12 +106,12 @@ impl Outbound {
         self.session.is_some()
     }
 
-    /// Whether the lane takes a message of `bytes` more.
-    pub(super) fn check_room(&self, bytes: u64, backlog_bytes_max: u64) -> Result<(), EnqueueError> {
+    /// Whether the lane takes a message of `bytes` behind others of `before_bytes`.
+    pub(super) fn check_room(&self, before_bytes: u64, bytes: u64, backlog_bytes_max: u64) -> Result<(), EnqueueError> {
         if let Some(reason) = &self.record.frozen {
             return Err(EnqueueError::Frozen { peer: self.peer().clone(), reason: reason.clone() });
         }
-        let backlog_bytes = self.backlog_bytes();
+        let backlog_bytes = self.backlog_bytes().saturating_add(before_bytes);
         if backlog_bytes.saturating_add(bytes) > backlog_bytes_max && backlog_bytes > 0 {
             return Err(EnqueueError::Busy {
                 peer: self.peer().clone(),
@@ -142,6 +142,22 @@ impl Outbound {
         journal.append(&record.lane, &mut record.log, &mut record.bytes, leaf, message, notes);
         self.dirty = true;
         nonce
+    }
+
+    /// Appends encoded messages, at least one, each with the same note.
+    pub(super) fn enqueue_all(&mut self, messages: &Stream, note: Note, journal: &mut Journal) {
+        let messages: Vec<&[u8]> = messages.messages().collect();
+        let record = &mut self.record;
+        let mut noted = BTreeMap::new();
+        for (nonce, message) in (record.log.size()..).zip(&messages) {
+            let notes = self.settlement.note(nonce, note, stream_bytes(message));
+            if (nonce + 1).is_multiple_of(STORED_LEAVES) {
+                noted.insert(nonce + 1, notes.clone());
+            }
+        }
+        let notes_at = |completed, level| noted[&completed].of_completed(level);
+        journal.append_all(&record.lane, &mut record.log, &mut record.bytes, &messages, notes_at);
+        self.dirty = true;
     }
 
     /// A checkpoint that covers all of the lane was sealed.

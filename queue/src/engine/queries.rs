@@ -94,7 +94,9 @@ impl<S: Store> Engine<S> {
         if attested > size {
             return Err(ProveError::CatchingUp { peer, size, attested });
         }
-        let (message, inclusion) = LaneTree { store: &self.store, lane: &record.lane }.inclusion(nonce, attested)?;
+        let tree = LaneTree { store: &self.store, lane: &record.lane };
+        let (message, inclusion) =
+            if attested == size { tree.inclusion_in(nonce, &record.log)? } else { tree.inclusion(nonce, attested)? };
         Ok(MessageProof {
             format: MESSAGE_PROOF_FORMAT.to_owned(),
             trust: self.config.trust.clone(),

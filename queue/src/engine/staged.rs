@@ -1,10 +1,10 @@
 //! What has arrived of a lane ahead of its release: durable, and worth nothing yet.
 
-use super::deadlines::LaneNotes;
+use super::deadlines::NodeNotes;
 use super::journal::Journal;
 use super::records::{MarkRecord, StagedRecord, StagedRun, staged_key};
 use super::refusal::Refusal;
-use crate::digest::{Hash, LeafHasher, Native, leaf};
+use crate::digest::{Hash, LeafHasher};
 use crate::ids::Lane;
 use crate::limits::{MARKS_MAX, MESSAGE_BYTES_MAX};
 use crate::log::CompactRange;
@@ -75,17 +75,20 @@ impl Staged {
         if self.is_partial() {
             bytes = self.complete(lane, bytes, journal)?;
         }
+        let mut messages = Vec::new();
         while let Some((header, rest)) = bytes.split_first_chunk::<LENGTH_BYTES>() {
             let length = announced(*header);
             if length > MESSAGE_BYTES_MAX {
+                self.push_all(lane, &std::mem::take(&mut messages), journal);
                 self.partial = Partial::Hashed { hasher: LeafHasher::begin(), left: length };
                 bytes = self.complete(lane, rest, journal)?;
                 continue;
             }
             let Some((message, behind)) = rest.split_at_checked(length) else { break };
-            self.push(lane, message, journal);
+            messages.push(message);
             bytes = behind;
         }
+        self.push_all(lane, &messages, journal);
         if !bytes.is_empty() {
             self.partial = Partial::Kept(bytes.to_vec());
         }
@@ -124,24 +127,28 @@ impl Staged {
                 if begun.len() < LENGTH_BYTES + length {
                     self.partial = Partial::Kept(begun);
                 } else {
-                    self.push(lane, &begun[LENGTH_BYTES..], journal);
+                    self.push_all(lane, &[&begun[LENGTH_BYTES..]], journal);
                 }
                 Ok(behind)
             }
         }
     }
 
-    fn push(&mut self, lane: &Lane, message: &[u8], journal: &mut Journal) {
-        let nonce = self.size();
+    fn push_all(&mut self, lane: &Lane, messages: &[&[u8]], journal: &mut Journal) {
+        if messages.is_empty() {
+            return;
+        }
+        let first_nonce = self.size();
         let run = self.open_run();
-        match plain_deadline_ns(message, &lane.source, &lane.destination) {
-            Some(deadline_ns) => run.note_deadline(deadline_ns),
-            // Before the first block nothing has expired: what is left to check is the deadline.
-            None => run.note(nonce, decide(message, &lane.source, &lane.destination, 0)),
+        for (nonce, message) in (first_nonce..).zip(messages) {
+            match plain_deadline_ns(message, &lane.source, &lane.destination) {
+                Some(deadline_ns) => run.note_deadline(deadline_ns),
+                // Before the first block nothing has expired: what is left to check is the deadline.
+                None => run.note(nonce, decide(message, &lane.source, &lane.destination, 0)),
+            }
         }
         let record = &mut self.record;
-        let notes = LaneNotes::default();
-        journal.append(lane, &mut record.log, &mut record.bytes, leaf::<Native>(message), message, &notes);
+        journal.append_all(lane, &mut record.log, &mut record.bytes, messages, |_, _| NodeNotes::NONE);
     }
 
     /// A message above the limit: its place is kept, and its leaf hash.

@@ -3,7 +3,7 @@
 
 use super::records::{NodeRecord, STORED_LEVEL_MIN};
 use super::tree::{LaneTree, STORED_LEAVES};
-use crate::digest::{Hash, Native};
+use crate::digest::Hash;
 use crate::log::{CompactRange, NodeId};
 use crate::store::{Store, StoreError};
 
@@ -11,6 +11,7 @@ use crate::store::{Store, StoreError};
 pub(super) struct Subtrees<'a, S> {
     tree: &'a LaneTree<'a, S>,
     size: u64,
+    known: Vec<(NodeId, Hash)>,
     rows: Vec<Vec<NodeRecord>>,
     blocks: Vec<Block>,
 }
@@ -25,7 +26,12 @@ struct Block {
 
 impl<'a, S: Store> Subtrees<'a, S> {
     pub(super) fn new(tree: &'a LaneTree<'a, S>, size: u64) -> Self {
-        Subtrees { tree, size, rows: Vec::new(), blocks: Vec::new() }
+        Subtrees { tree, size, known: Vec::new(), rows: Vec::new(), blocks: Vec::new() }
+    }
+
+    /// Of a log whose right edge is known, and not read again.
+    pub(super) fn of_log(tree: &'a LaneTree<'a, S>, log: &CompactRange) -> Self {
+        Subtrees { known: log.subtrees().collect(), ..Subtrees::new(tree, log.size()) }
     }
 
     /// Message `nonce`, with all that its block has to say in its proof.
@@ -40,6 +46,9 @@ impl<'a, S: Store> Subtrees<'a, S> {
     }
 
     pub(super) fn node(&mut self, id: NodeId) -> Result<Hash, StoreError> {
+        if let Some((_, hash)) = self.known.iter().find(|(known, _)| *known == id) {
+            return Ok(*hash);
+        }
         if id.level >= STORED_LEVEL_MIN {
             return self.stored(id);
         }
@@ -72,17 +81,18 @@ impl<'a, S: Store> Subtrees<'a, S> {
     /// Hashes the messages of a block, as far as they are in the log.
     fn read_block(&mut self, index: u64, mut visit: impl FnMut(u64, &[u8])) -> Result<(), StoreError> {
         let begin = index * STORED_LEAVES;
-        let mut range = CompactRange::default();
-        let mut levels = vec![Vec::new()];
+        let mut leaves = Vec::new();
         self.tree.for_each(begin, (begin + STORED_LEAVES).min(self.size), |nonce, message| {
             visit(nonce, message);
-            range.append_leaf::<Native>(self.tree.leaf(nonce, message)?, |id, hash| {
-                let level = usize::try_from(id.level).expect("a block has few levels");
-                levels.resize(levels.len().max(level + 1), Vec::new());
-                levels[level].push(hash);
-            });
+            leaves.push(self.tree.leaf(nonce, message)?);
             Ok(())
         })?;
+        let mut levels = vec![Vec::new()];
+        CompactRange::default().append_leaves(leaves, |id, hash| {
+            let level = usize::try_from(id.level).expect("a block has few levels");
+            levels.resize(levels.len().max(level + 1), Vec::new());
+            levels[level].push(hash);
+        });
         self.blocks.push(Block { index, levels });
         Ok(())
     }

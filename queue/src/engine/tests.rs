@@ -89,15 +89,15 @@ fn a_crash_at_any_step_loses_nothing_accepted_and_delivers_nothing_twice() {
 fn a_backlog_while_the_peer_is_away_is_released_by_the_newest_signature_in_parts() {
     let mut world = World::new(CrashPlan::Prompt);
     let large = "x".repeat(300_000);
-    for _ in 0..20 {
+    for _ in 0..60 {
         world.send("alpha", "beta", &large);
         world.run();
     }
     assert_eq!(world.inbox("beta").len(), 0);
     world.connect();
     world.run();
-    assert_eq!(world.inbox("beta"), vec![large; 20]);
-    assert_eq!(world.releases("alpha"), 2, "6 MB: half a flight of 8 MiB, in batches of 0.9 MB, and the rest");
+    assert_eq!(world.inbox("beta"), vec![large; 60]);
+    assert_eq!(world.releases("alpha"), 2, "18 MB: half a flight of 32 MiB, in batches of 0.9 MB, and the rest");
 }
 
 #[test]

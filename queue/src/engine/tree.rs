@@ -37,9 +37,12 @@ impl<S: Store> LaneTree<'_, S> {
 
     /// Message `nonce`, and its inclusion proof in the log of `size` messages.
     pub(super) fn inclusion(&self, nonce: u64, size: u64) -> Result<(Vec<u8>, Vec<Hash>), StoreError> {
-        let mut subtrees = Subtrees::new(self, size);
-        let message = subtrees.message(nonce)?;
-        Ok((message, prove_inclusion::<Native, _>(nonce, size, |id| subtrees.node(id))?))
+        prove_message(Subtrees::new(self, size), nonce, size)
+    }
+
+    /// [`LaneTree::inclusion`] in a log whose right edge is known: what is read stands left of it.
+    pub(super) fn inclusion_in(&self, nonce: u64, log: &CompactRange) -> Result<(Vec<u8>, Vec<Hash>), StoreError> {
+        prove_message(Subtrees::of_log(self, log), nonce, log.size())
     }
 
     /// Consistency proof between the logs of `old` and `new` messages.
@@ -129,6 +132,15 @@ impl<S: Store> LaneTree<'_, S> {
         }
         Ok(())
     }
+}
+
+fn prove_message<S: Store>(
+    mut subtrees: Subtrees<'_, S>,
+    nonce: u64,
+    size: u64,
+) -> Result<(Vec<u8>, Vec<Hash>), StoreError> {
+    let message = subtrees.message(nonce)?;
+    Ok((message, prove_inclusion::<Native, _>(nonce, size, |id| subtrees.node(id))?))
 }
 
 /// The largest size up to which messages may go once `acknowledged` are: what is left can still

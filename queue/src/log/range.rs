@@ -1,6 +1,8 @@
 //! The right edge of a log: all that is needed to append to it and to know its root.
 
 use super::{NodeId, fold_right, perfect_subtrees};
+#[cfg(feature = "native")]
+use crate::digest::nodes;
 use crate::digest::{Crypto, Hash, empty_root, leaf, node};
 use borsh::{BorshDeserialize, BorshSerialize};
 
@@ -43,6 +45,12 @@ impl CompactRange {
         &self.peaks
     }
 
+    /// The maximal perfect subtrees with their roots, largest first.
+    #[cfg(feature = "native")]
+    pub(crate) fn subtrees(&self) -> impl Iterator<Item = (NodeId, Hash)> {
+        perfect_subtrees(0, self.size).zip(self.peaks.iter().copied())
+    }
+
     /// RFC 6962 root of the prefix.
     pub fn root<C: Crypto>(&self) -> Hash {
         if self.peaks.is_empty() { empty_root::<C>() } else { fold_right::<C>(&self.peaks) }
@@ -70,6 +78,32 @@ impl CompactRange {
         self.size += 1;
         debug_assert_eq!(u32::try_from(self.peaks.len()), Ok(self.size.count_ones()));
     }
+
+    /// Appends many leaf hashes, which costs less than one after the other. `completed` is told the
+    /// same subtrees, but level by level.
+    #[cfg(feature = "native")]
+    pub fn append_leaves(&mut self, leaves: Vec<Hash>, mut completed: impl FnMut(NodeId, Hash)) {
+        let size = self.size + leaves.len() as u64;
+        // What is left over at each level, the lowest first.
+        let mut peaks = Vec::new();
+        let (mut level, mut index, mut hashes) = (0, self.size, leaves);
+        while !hashes.is_empty() {
+            for (hash, index) in hashes.iter().zip(index..) {
+                completed(NodeId { level, index }, *hash);
+            }
+            if index % 2 == 1 {
+                let left = self.peaks.pop().expect("an odd index has a complete left sibling among the peaks");
+                hashes.insert(0, left);
+            }
+            let (pairs, rest) = hashes.as_chunks();
+            peaks.extend(rest);
+            hashes = nodes(pairs);
+            (level, index) = (level + 1, index / 2);
+        }
+        self.peaks.extend(peaks.iter().rev());
+        self.size = size;
+        debug_assert_eq!(u32::try_from(self.peaks.len()), Ok(self.size.count_ones()));
+    }
 }
 
 /// The prefix of `size` leaves, read from its perfect subtrees.
@@ -87,5 +121,37 @@ impl BorshDeserialize for CompactRange {
         let peaks = Vec::<Hash>::deserialize_reader(reader)?;
         CompactRange::from_parts(size, peaks)
             .map_err(|error| borsh::io::Error::new(borsh::io::ErrorKind::InvalidData, error.to_string()))
+    }
+}
+
+#[cfg(all(test, feature = "native"))]
+mod tests {
+    use super::*;
+    use crate::digest::Native;
+    use proptest::prelude::*;
+    use std::collections::BTreeMap;
+
+    proptest! {
+        #[test]
+        fn leaves_that_are_appended_together_complete_what_they_complete_one_by_one(
+            runs in prop::collection::vec(0u64..80, 0..8),
+        ) {
+            let (mut one_by_one, mut together) = (CompactRange::default(), CompactRange::default());
+            for run in runs {
+                let begin = one_by_one.size();
+                let leaves: Vec<Hash> = (begin..begin + run).map(|nonce| leaf::<Native>(&nonce.to_le_bytes())).collect();
+                let (mut expected, mut found) = (BTreeMap::new(), BTreeMap::new());
+                for leaf in &leaves {
+                    one_by_one.append_leaf::<Native>(*leaf, |id, hash| {
+                        expected.insert((id.level, id.index), hash);
+                    });
+                }
+                together.append_leaves(leaves, |id, hash| {
+                    assert_eq!(found.insert((id.level, id.index), hash), None, "a subtree was told twice");
+                });
+                prop_assert_eq!(&one_by_one, &together);
+                prop_assert_eq!(expected, found);
+            }
+        }
     }
 }

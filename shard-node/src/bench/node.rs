@@ -23,7 +23,7 @@ const BATCH_MESSAGES: u64 = 1_000;
 
 /// Commands to the driver whose messages aren't durable yet. Enough that the driver finds some
 /// whenever it looks.
-const BATCHES_MAX: usize = 16;
+const BATCHES_MAX: usize = 64;
 
 /// How often a sender whose window is full looks whether more was delivered.
 const WINDOW_PAUSE: Duration = Duration::from_millis(2);

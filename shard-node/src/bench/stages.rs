@@ -5,7 +5,8 @@ use super::usage::own_cpu_ns;
 use crate::cli::Output;
 use crate::store::DiskStore;
 use anyhow::Context as _;
-use queue::digest::Native;
+use queue::digest::leaves;
+use queue::frame::DATA_BYTES_MAX;
 use queue::ids::{Lane, ShardId};
 use queue::log::CompactRange;
 use queue::message::{Body, MESSAGE_VERSION, Message, plain_deadline_ns};
@@ -105,10 +106,12 @@ pub(super) fn run(folder: &Path, size: usize, output: &Output) -> anyhow::Result
         black_box(stream);
         Ok(())
     })?;
+    let messages: Vec<&[u8]> = turn.messages().collect();
+    let per_frame = (DATA_BYTES_MAX / stream_bytes).max(1);
     let mut log = CompactRange::default();
     let hash_ns = per_message(rounds, per_turn, |_| {
-        for message in turn.messages() {
-            log.append::<Native>(black_box(message), |id, hash| {
+        for messages in messages.chunks(per_frame) {
+            log.append_leaves(leaves(black_box(messages)), |id, hash| {
                 black_box((id, hash));
             });
         }

@@ -11,12 +11,17 @@ use queue::store::{StoreError, TurnId};
 use std::collections::VecDeque;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 /// Most bytes of records that may wait for their sync; appending waits beyond. Bounds the memory.
 const WAITING_BYTES_MAX: u64 = 64 * 1024 * 1024;
 
-/// Bytes of records that are taken to the index at once while others wait for their sync.
+/// Bytes of records that are taken to the index at once, whatever else is to be done.
 const APPLIED_BYTES: u64 = 4 * 1024 * 1024;
+
+/// Without a record for so long, what is durable is taken to the index. A message's way through a node
+/// is a few turns within some milliseconds, and sled's threads would stand in it.
+const APPLY_PAUSE: Duration = Duration::from_millis(50);
 
 const _: () = assert!(APPLIED_BYTES < WAITING_BYTES_MAX);
 
@@ -69,6 +74,12 @@ impl Shared {
 
     fn wait_while(&self, is_waiting: impl FnMut(&mut State) -> bool) -> MutexGuard<'_, State> {
         self.changed.wait_while(self.lock(), is_waiting).expect("no code panics while it holds the lock")
+    }
+
+    /// As [`Shared::wait_while`], for at most `pause`.
+    fn wait_briefly(&self, pause: Duration, is_waiting: impl FnMut(&mut State) -> bool) -> MutexGuard<'_, State> {
+        let waited = self.changed.wait_timeout_while(self.lock(), pause, is_waiting);
+        waited.expect("no code panics while it holds the lock").0
     }
 
     fn update(&self, change: impl FnOnce(&mut State)) {
@@ -140,17 +151,21 @@ fn run(shared: &Shared, index: &Index, mut keeper: Keeper, notify: &Notify) {
     let mut finished = VecDeque::new();
     let mut unapplied = Unapplied::default();
     loop {
+        let is_all_applied = unapplied.changes.is_empty();
         let records = {
+            let is_idle = |state: &mut State| state.waiting.is_empty() && !state.closing && state.failure.is_none();
             let mut state =
-                shared.wait_while(|state| state.waiting.is_empty() && !state.closing && state.failure.is_none());
-            if state.waiting.is_empty() || state.failure.is_some() {
+                if is_all_applied { shared.wait_while(is_idle) } else { shared.wait_briefly(APPLY_PAUSE, is_idle) };
+            if state.failure.is_some() || (state.waiting.is_empty() && is_all_applied) {
                 return;
             }
             std::mem::take(&mut state.waiting)
         };
-        let result = make_durable(shared, records, &mut finished, &mut unapplied, notify)
-            .and_then(|()| apply(shared, index, &mut unapplied))
-            .and_then(|bytes| keeper.note(bytes));
+        let is_idle = records.is_empty();
+        let result = make_durable(shared, records, &mut finished, &mut unapplied, notify).and_then(|()| {
+            let is_due = is_idle || unapplied.bytes >= APPLIED_BYTES;
+            if is_due { keeper.note(apply(shared, index, &mut unapplied)?) } else { Ok(()) }
+        });
         if let Err(error) = result {
             tracing::error!(%error, "the store stops");
             shared.update(|state| {
@@ -199,12 +214,9 @@ fn make_durable(
     Ok(())
 }
 
-/// Takes durable records to the index, once nothing waits for a sync or many of them have gathered: much
-/// of what it costs is the same for many. Returns their length in bytes.
+/// Takes durable records to the index together: much of what it costs is the same for many. Returns their
+/// length in bytes.
 fn apply(shared: &Shared, index: &Index, unapplied: &mut Unapplied) -> Result<u64, StoreError> {
-    if unapplied.bytes < APPLIED_BYTES && !shared.lock().waiting.is_empty() {
-        return Ok(0);
-    }
     let Unapplied { changes, position, bytes } = std::mem::take(unapplied);
     index.apply(&changes, position.as_ref())?;
     shared.update(|state| state.waiting_bytes -= bytes);
