@@ -17,13 +17,13 @@ mod views;
 use crate::bridge::{Bridge, BridgeExt};
 use crate::errors::Refusal;
 use crate::events;
+use crate::from_json::FromJson;
 use crate::json::Json;
 use crate::registry::ShardRecord;
 use crate::{rules, storage};
 use near_sdk::{AccountId, Gas, NearToken, Promise, env};
 use queue::contract::Event;
 use queue::ids::ShardId;
-use serde::de::DeserializeOwned;
 
 /// Gas for a callback that stores a key or a number.
 const ON_KEY_GAS: Gas = Gas::from_tgas(6);
@@ -32,12 +32,16 @@ fn emit(event: &Event) {
     env::log_str(&events::log_line(event));
 }
 
-/// The call's arguments, in JSON. What near-sdk makes of parameters is a type for each method, of some
-/// 2 kB of Wasm: methods that take the same share this.
-fn args<T: DeserializeOwned>() -> T {
+/// The call's arguments, in JSON. near-sdk would read a method's parameters by serde: `from_json` says
+/// what that takes.
+pub(crate) fn args<T: FromJson>() -> T {
+    T::from_json(&input()).unwrap_or_else(|error| env::panic_str(&format!("the arguments do not parse: {error}")))
+}
+
+/// The call's input, in JSON.
+fn input() -> Json {
     let input = env::input().unwrap_or_default();
-    serde_json::from_slice(&input)
-        .unwrap_or_else(|error| env::panic_str(&format!("the arguments do not parse: {error}")))
+    Json::parse(&input).unwrap_or_else(|| env::panic_str("the arguments do not parse: expected JSON"))
 }
 
 /// One of the call's arguments, which is read by hand.

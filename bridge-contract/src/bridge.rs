@@ -2,6 +2,7 @@
 
 #![allow(missing_docs, reason = "near-sdk's and near-plugins' macros generate items without docs")]
 
+use crate::api::args;
 use crate::errors::{AdminRefusal, Refusal};
 use crate::host::Host;
 use crate::roles::{Paused, Roles};
@@ -12,9 +13,9 @@ use near_plugins::Upgradable;
 use near_sdk::borsh::BorshDeserialize;
 use near_sdk::{PanicOnDefault, env, near};
 use queue::codec;
-use queue::contract::Role;
+use queue::contract::{InitArgs, Role};
 use queue::digest::{Tag, tagged};
-use queue::ids::{AccountId, BridgeDomain, NetworkName};
+use queue::ids::{AccountId, BridgeDomain};
 use queue::trust::PublicKey;
 
 /// The root state. What belongs to one shard stands in records of its own; staged
@@ -61,7 +62,8 @@ impl Bridge {
     /// itself, in the transaction that deploys the code, so that nobody else can choose the signer.
     #[init]
     #[private]
-    pub fn init(network: NetworkName, signer: AccountId, admin: AccountId, open_registration: Option<bool>) -> Self {
+    pub fn init() -> Self {
+        let InitArgs { network, signer, admin, open_registration } = args();
         let bridge = env::current_account_id();
         let drawn = (env::random_seed_array(), &bridge, env::block_height(), env::block_timestamp());
         let instance = tagged::<Host>(Tag::Instance, &codec::encode(&drawn));

@@ -9,20 +9,28 @@ use std::fmt;
 pub enum Json {
     /// `null`.
     Null,
+    /// A boolean.
+    Bool(bool),
     /// A whole number, not negative.
     Number(u64),
     /// A string.
     Text(String),
     /// An array.
     List(Vec<Json>),
-    /// An object's fields, as they stand.
+    /// An object's fields, as they stand. Invariant: no two have one name, as readers differ in which
+    /// they take.
     Object(Vec<(String, Json)>),
-    /// A boolean, a negative or a broken number.
+    /// A negative or a broken number, an object that names a field twice.
     Other,
 }
 
 impl Json {
-    /// A field of an object; the first if there are several of the name.
+    /// Reads the JSON that `bytes` are; `None` if they are none.
+    pub fn parse(bytes: &[u8]) -> Option<Json> {
+        serde_json::from_slice(bytes).ok()
+    }
+
+    /// A field of an object.
     pub fn get(&self, name: &str) -> Option<&Json> {
         match self {
             Json::Object(fields) => fields.iter().find(|(found, _)| found == name).map(|(_, value)| value),
@@ -54,8 +62,8 @@ impl<'de> Visitor<'de> for JsonVisitor {
         f.write_str("JSON")
     }
 
-    fn visit_bool<E>(self, _: bool) -> Result<Json, E> {
-        Ok(Json::Other)
+    fn visit_bool<E>(self, value: bool) -> Result<Json, E> {
+        Ok(Json::Bool(value))
     }
 
     fn visit_i64<E>(self, _: i64) -> Result<Json, E> {
@@ -92,9 +100,11 @@ impl<'de> Visitor<'de> for JsonVisitor {
 
     fn visit_map<A: MapAccess<'de>>(self, mut fields: A) -> Result<Json, A::Error> {
         let mut object = Vec::new();
-        while let Some(field) = fields.next_entry()? {
-            object.push(field);
+        let mut names_twice = false;
+        while let Some((name, value)) = fields.next_entry::<String, Json>()? {
+            names_twice |= object.iter().any(|(found, _)| *found == name);
+            object.push((name, value));
         }
-        Ok(Json::Object(object))
+        Ok(if names_twice { Json::Other } else { Json::Object(object) })
     }
 }

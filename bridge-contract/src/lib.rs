@@ -8,9 +8,11 @@
 //!
 //! On other targets than Wasm the crate is its pure part: rules, records and the signer's JSON.
 
+pub mod args_json;
 pub mod errors;
 pub mod events;
 pub mod file_json;
+pub mod from_json;
 pub mod json;
 pub mod lanes;
 pub mod pending;

@@ -2,11 +2,13 @@
 //!
 //! Source: `near/mpc`, the contract at `v1.signer`.
 
+use crate::from_json::{FromJson, field};
+use crate::json::Json;
 use queue::attestation::ChainSignature;
 use queue::digest::Hash;
 use queue::ids::AccountId;
 use queue::trust::{Curve, PublicKey};
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 /// Gas in Tgas that `sign` requires its caller to attach, until the signer's own figure is known
 /// (`config().sign_call_gas_attachment_requirement_tera_gas`, which its voters can change). All gas
@@ -101,61 +103,39 @@ pub enum Answer<T> {
     Unreadable,
 }
 
-/// All fields of both schemes: a tagged enum would cost 10 kB of Wasm.
-#[derive(Deserialize)]
-struct SignatureJson {
-    scheme: String,
-    big_r: Option<AffinePointJson>,
-    s: Option<ScalarJson>,
-    recovery_id: Option<u8>,
-    signature: Option<Vec<u8>>,
-}
-
-#[derive(Deserialize)]
-struct AffinePointJson {
-    affine_point: String,
-}
-
-#[derive(Deserialize)]
-struct ScalarJson {
-    scalar: String,
-}
-
 /// Reads the result of `sign`; `None` if it is none in a form that we know.
 pub fn parse_signature(bytes: &[u8]) -> Option<ChainSignature> {
-    let json: SignatureJson = serde_json::from_slice(bytes).ok()?;
-    match json.scheme.as_str() {
+    let json = Json::parse(bytes)?;
+    match json.get("scheme")?.as_str()? {
         "Secp256k1" => {
             // SEC 1 compressed: the parity of y, which the recovery id repeats, then x.
             let mut big_r = [0; 33];
-            hex::decode_to_slice(json.big_r?.affine_point, &mut big_r).ok()?;
+            hex::decode_to_slice(json.get("big_r")?.get("affine_point")?.as_str()?, &mut big_r).ok()?;
             let mut rs = [0; 64];
             rs[..32].copy_from_slice(&big_r[1..]);
-            hex::decode_to_slice(json.s?.scalar, &mut rs[32..]).ok()?;
-            let recovery_id = json.recovery_id.filter(|id| *id <= 1)?;
+            hex::decode_to_slice(json.get("s")?.get("scalar")?.as_str()?, &mut rs[32..]).ok()?;
+            let recovery_id = field(&json, "recovery_id").ok().filter(|id| *id <= 1)?;
             Some(ChainSignature::Secp256k1 { rs, recovery_id })
         }
-        "Ed25519" => Some(ChainSignature::Ed25519 { signature: json.signature?.try_into().ok()? }),
+        "Ed25519" => {
+            let signature: Vec<u8> = field(&json, "signature").ok()?;
+            Some(ChainSignature::Ed25519 { signature: signature.try_into().ok()? })
+        }
         _ => None,
     }
 }
 
 /// Reads the result of `public_key` and `derived_public_key`; `None` if it is no key on `curve`.
 pub fn parse_key(bytes: &[u8], curve: Curve) -> Option<PublicKey> {
-    let key: PublicKey = serde_json::from_slice(bytes).ok()?;
+    let key = PublicKey::from_json(&Json::parse(bytes)?).ok()?;
     (key.curve() == curve).then_some(key)
-}
-
-#[derive(Deserialize)]
-struct ConfigJson {
-    sign_call_gas_attachment_requirement_tera_gas: u64,
 }
 
 /// Reads the gas in Tgas that `sign` requires from the result of `config`; `None` if there is no
 /// such number, or one that can't be met.
 pub fn parse_sign_tgas(bytes: &[u8]) -> Option<u64> {
-    let config: ConfigJson = serde_json::from_slice(bytes).ok()?;
-    Some(config.sign_call_gas_attachment_requirement_tera_gas).filter(|tgas| (1..=SIGN_TGAS_MAX).contains(tgas))
+    let tgas = field(&Json::parse(bytes)?, "sign_call_gas_attachment_requirement_tera_gas").ok()?;
+    Some(tgas).filter(|tgas| (1..=SIGN_TGAS_MAX).contains(tgas))
 }
 
 #[cfg(test)]

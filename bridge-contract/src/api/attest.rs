@@ -12,7 +12,7 @@ use crate::storage;
 use near_sdk::{Gas, PromiseOrValue, env, near};
 use queue::attestation::shard_path;
 use queue::checkpoint::Checkpoint;
-use queue::contract::{AttestResult, AttestationFailed, Attested, Endorsements, Event};
+use queue::contract::{AttestResult, AttestationFailed, Attested, Endorsements, Event, method};
 use queue::digest::Hash;
 use queue::ids::ShardId;
 
@@ -43,7 +43,7 @@ impl Bridge {
         let own_tgas = ATTEST_TGAS + u64::from(endorsements.members.count_ones()) / ENDORSEMENTS_PER_TGAS;
         let (found_tgas, expected_tgas) = (env::prepaid_gas().as_tgas(), own_tgas + self.sign_tgas);
         if found_tgas < expected_tgas {
-            return Err(Refusal::GasTooLow { method: "attest", found_tgas, expected_tgas });
+            return Err(Refusal::GasTooLow { method: method::ATTEST, found_tgas, expected_tgas });
         }
         let record = registered(&checkpoint.shard)?;
         let verdict = rules::judge_checkpoint::<Host>(AttestRequest {
@@ -60,14 +60,14 @@ impl Bridge {
             Verdict::Record(tip) => {
                 // What is recorded may be asked for whatever is paused: its height is taken, and the
                 // signature may already be public.
-                self.not_paused("attest")?;
+                self.not_paused(method::ATTEST)?;
                 self.ask_signer(record, tip)
             }
         })
     }
 
     #[private]
-    pub fn on_signature(&self, shard: ShardId, hash: Hash) -> AttestResult {
+    pub fn on_signature(&self, #[serializer(borsh)] shard: ShardId, #[serializer(borsh)] hash: Hash) -> AttestResult {
         let record = storage::read_shard(&shard).expect("a shard that was active is never removed");
         let mut tip = storage::read_tip(&shard).expect("the tip was recorded before the signer was asked");
         let answer = ask::signature_answer();

@@ -10,7 +10,7 @@ use crate::{rules, storage};
 use near_plugins::pause;
 use near_sdk::{PromiseOrValue, env, near};
 use queue::attestation::shard_path;
-use queue::contract::{Endorsements, EpochOpened, Event, ShardActivated, ShardArgs};
+use queue::contract::{EpochOpened, Event, RekeyArgs, ShardActivated, ShardArgs};
 use queue::ids::ShardId;
 use queue::statement::Statement;
 use queue::trust::{Curve, PublicKey};
@@ -36,7 +36,11 @@ impl Bridge {
     /// A reservation may have lapsed and the name been taken again meanwhile: the key of a path is
     /// the same for whoever owns the name, and one of another curve is none.
     #[private]
-    pub fn on_derived_key(&self, shard: ShardId, key_epoch: u32) -> Option<PublicKey> {
+    pub fn on_derived_key(
+        &self,
+        #[serializer(borsh)] shard: ShardId,
+        #[serializer(borsh)] key_epoch: u32,
+    ) -> Option<PublicKey> {
         let mut record = storage::read_shard(&shard).filter(|record| record.key_epoch == key_epoch)?;
         if record.epoch.key.is_some() {
             return record.epoch.key;
@@ -56,7 +60,8 @@ impl Bridge {
     #[pause]
     #[payable]
     #[handle_result]
-    pub fn rekey(&mut self, shard: ShardId, curve: Curve, endorsements: Endorsements) -> Result<(), Refusal> {
+    pub fn rekey(&mut self) -> Result<(), Refusal> {
+        let RekeyArgs { shard, curve, endorsements } = args();
         let record = registered(&shard)?;
         if record.retired {
             return Err(ShardRefusal::Retired(shard).into());

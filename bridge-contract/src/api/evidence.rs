@@ -2,12 +2,11 @@
 //! role and no deposit, and make no entry. None of it can be paused: reports protect others, and lifting
 //! takes owner and members in any case.
 
-use super::{args, argument, emit, owned, registered};
+use super::{args, argument, emit, input, owned, registered};
 use crate::bridge::{Bridge, BridgeExt};
 use crate::errors::{EvidenceRefusal, Refusal};
-use crate::file_json::{FieldError, FromJson};
+use crate::from_json::{FieldError, FromJson};
 use crate::host::Host;
-use crate::json::Json;
 use crate::lanes::{Ends, LaneSide};
 use crate::registry::ShardRecord;
 use crate::rules::{self, evidence as freezing};
@@ -39,7 +38,7 @@ impl Bridge {
     /// both are, the file doesn't say who lied. Nodes read it and stop requests. Anyone may call it.
     #[handle_result]
     pub fn report_lane(&mut self) -> Result<(), Refusal> {
-        let evidence: Evidence = FromJson::from_json(argument(&args(), "evidence")).map_err(EvidenceRefusal::from)?;
+        let evidence: Evidence = FromJson::from_json(argument(&input(), "evidence")).map_err(EvidenceRefusal::from)?;
         let heads = evidence.contradiction.heads();
         let attestations: Vec<&Attestation> = heads.iter().map(|head| &head.attestation).collect();
         let keys = self.held_keys(&attestations).map_err(EvidenceRefusal::from)?;
@@ -94,7 +93,7 @@ impl Bridge {
 }
 
 fn attestations() -> Result<(Attestation, Attestation), FieldError> {
-    let input: Json = args();
+    let input = input();
     let (one, other) = (argument(&input, "one"), argument(&input, "other"));
     Ok((Attestation::from_json(one)?, Attestation::from_json(other)?))
 }

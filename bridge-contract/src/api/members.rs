@@ -9,7 +9,7 @@ use crate::registry::{Rotation, ShardRecord};
 use crate::{rules, storage};
 use near_plugins::pause;
 use near_sdk::{env, near};
-use queue::contract::{Endorsements, Event, MembersRotated, RotationProposed, ShardArgs};
+use queue::contract::{Event, MembersRotated, ProposeRotationArgs, RotateArgs, RotationProposed, ShardArgs};
 use queue::ids::ShardId;
 use queue::statement::Statement;
 use queue::trust::PublicKey;
@@ -20,13 +20,8 @@ impl Bridge {
     /// it. What earlier members signed is void from then on.
     #[pause]
     #[handle_result]
-    pub fn rotate(
-        &mut self,
-        shard: ShardId,
-        members: Vec<PublicKey>,
-        threshold: u16,
-        endorsements: Endorsements,
-    ) -> Result<(), Refusal> {
+    pub fn rotate(&mut self) -> Result<(), Refusal> {
+        let RotateArgs { shard, members, threshold, endorsements } = args();
         let record = registered(&shard)?;
         if record.retired {
             return Err(ShardRefusal::Retired(shard).into());
@@ -43,7 +38,8 @@ impl Bridge {
     /// are lost, nobody else can.
     #[pause]
     #[handle_result]
-    pub fn propose_rotation(&mut self, shard: ShardId, members: Vec<PublicKey>, threshold: u16) -> Result<(), Refusal> {
+    pub fn propose_rotation(&mut self) -> Result<(), Refusal> {
+        let ProposeRotationArgs { shard, members, threshold } = args();
         owned(&shard)?;
         let members = judge_new_members(&shard, &members, threshold)?;
         let ready_at_ns = env::block_timestamp().saturating_add(rules::owner_delay_ns(&self.domain.network));

@@ -15,7 +15,8 @@ use near_sdk::{Gas, PromiseOrValue, env, near};
 use queue::attestation::{Attestation, AttestationKind, round_path};
 use queue::checkpoint::Checkpoint;
 use queue::contract::{
-    AttestResult, Endorsements, Event, RoundFailed, RoundPosition, RoundSigned, RoundsView, ShardArgs, SubmitResult,
+    AttestResult, Endorsements, Event, RoundArgs, RoundFailed, RoundPosition, RoundSigned, RoundsView, ShardArgs,
+    SubmitResult, method,
 };
 use queue::ids::ShardId;
 use queue::log::prove_inclusion;
@@ -70,15 +71,16 @@ impl Bridge {
     /// already. Anyone may call it, again and again; submissions have paid for it. What was closed
     /// never changes, and one request at a time is under way.
     #[handle_result]
-    pub fn close(&self, curve: Curve) -> Result<PromiseOrValue<AttestResult>, Refusal> {
+    pub fn close(&self) -> Result<PromiseOrValue<AttestResult>, Refusal> {
+        let RoundArgs { curve } = args();
         let (found_tgas, expected_tgas) = (env::prepaid_gas().as_tgas(), CLOSE_TGAS + self.sign_tgas);
         if found_tgas < expected_tgas {
-            return Err(Refusal::GasTooLow { method: "close", found_tgas, expected_tgas });
+            return Err(Refusal::GasTooLow { method: method::CLOSE, found_tgas, expected_tgas });
         }
         let mut rounds = storage::read_rounds(curve);
         if rounds.closing.is_none() {
             // What is closed may be asked for whatever is paused: shards wait for it.
-            self.not_paused("close")?;
+            self.not_paused(method::CLOSE)?;
         }
         let root = rules::judge_close::<Host>(&mut rounds, curve, env::block_timestamp())?;
         storage::write_rounds(curve, &rounds);
@@ -93,7 +95,11 @@ impl Bridge {
     }
 
     #[private]
-    pub fn on_round_signature(&self, curve: Curve, round: u64) -> AttestResult {
+    pub fn on_round_signature(
+        &self,
+        #[serializer(borsh)] curve: Curve,
+        #[serializer(borsh)] round: u64,
+    ) -> AttestResult {
         let mut rounds = storage::read_rounds(curve);
         let answer = ask::signature_answer();
         let Some(judged) = rules::judge_round_answer::<Host>(&mut rounds, round, answer, &self.domain, curve) else {
@@ -119,7 +125,7 @@ impl Bridge {
     }
 
     #[private]
-    pub fn on_round_key(&self, curve: Curve) {
+    pub fn on_round_key(&self, #[serializer(borsh)] curve: Curve) {
         let mut rounds = storage::read_rounds(curve);
         if let (None, Answer::Given(key)) = (&rounds.key, ask::key_answer(curve)) {
             rounds.key = Some(key);
@@ -128,7 +134,8 @@ impl Bridge {
     }
 
     /// Where the rounds of a curve stand.
-    pub fn rounds(&self, curve: Curve) -> RoundsView {
+    pub fn rounds(&self) -> RoundsView {
+        let RoundArgs { curve } = args();
         let rounds = storage::read_rounds(curve);
         RoundsView {
             open: rounds.open,

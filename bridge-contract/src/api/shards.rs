@@ -8,9 +8,8 @@ use crate::registry::{RESERVE_BALANCE_YOCTO_MAX, RETIRED_STORAGE_BYTES_MAX, SHAR
 use crate::{rules, storage};
 use near_plugins::pause;
 use near_sdk::{env, near};
-use queue::contract::{AmountYocto, Event, ReserveArgs, ShardArgs, ShardReserved};
+use queue::contract::{Event, ReserveArgs, SetTransportArgs, ShardArgs, ShardReserved, WithdrawArgs};
 use queue::ids::ShardId;
-use queue::trust::{Curve, PublicKey};
 
 #[near]
 impl Bridge {
@@ -20,24 +19,16 @@ impl Bridge {
     #[pause]
     #[payable]
     #[handle_result]
-    pub fn reserve(
-        &mut self,
-        shard: ShardId,
-        members: Vec<PublicKey>,
-        threshold: u16,
-        curve: Curve,
-        transport_keys: Vec<PublicKey>,
-        addresses: Vec<String>,
-    ) -> Result<(), Refusal> {
+    pub fn reserve(&mut self) -> Result<(), Refusal> {
+        let args: ReserveArgs = args();
         let owner = env::predecessor_account_id();
         if !self.may_register(&owner) {
             return Err(AdminRefusal::RegistrationClosed(owner).into());
         }
-        if storage::read_shard(&shard).is_some() {
-            return Err(ShardRefusal::NameTaken(shard).into());
+        if storage::read_shard(&args.shard).is_some() {
+            return Err(ShardRefusal::NameTaken(args.shard).into());
         }
         let (rest, storage_yocto) = pay_for_storage("reserving a shard", SHARD_STORAGE_BYTES_MAX)?;
-        let args = ReserveArgs { shard, members, threshold, curve, transport_keys, addresses };
         let index = self.shard_count;
         let (mut record, transport) = rules::judge_reservation(&args, owner.clone(), index, env::block_timestamp())?;
         record.storage_yocto = storage_yocto;
@@ -92,7 +83,8 @@ impl Bridge {
     /// Sends some or all of a shard's balance to its owner, who calls.
     #[pause]
     #[handle_result]
-    pub fn withdraw(&mut self, shard: ShardId, amount_yocto: Option<AmountYocto>) -> Result<(), Refusal> {
+    pub fn withdraw(&mut self) -> Result<(), Refusal> {
+        let WithdrawArgs { shard, amount_yocto } = args();
         let mut record = owned(&shard)?;
         let amount = rules::judge_withdrawal(&shard, &record, amount_yocto.map(|amount| amount.0))?;
         record.balance_yocto -= amount;
@@ -104,12 +96,8 @@ impl Bridge {
     /// Replaces how the nodes of the caller's shard are reached.
     #[pause]
     #[handle_result]
-    pub fn set_transport(
-        &mut self,
-        shard: ShardId,
-        transport_keys: Vec<PublicKey>,
-        addresses: Vec<String>,
-    ) -> Result<(), Refusal> {
+    pub fn set_transport(&mut self) -> Result<(), Refusal> {
+        let SetTransportArgs { shard, transport_keys, addresses } = args();
         let record = owned(&shard)?;
         let transport = rules::judge_transport(&record.members, &transport_keys, &addresses)?;
         storage::write_transport(&shard, &transport);

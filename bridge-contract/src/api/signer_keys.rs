@@ -25,7 +25,7 @@ impl Bridge {
     }
 
     #[private]
-    pub fn on_root_key(&mut self, curve: Curve) {
+    pub fn on_root_key(&mut self, #[serializer(borsh)] curve: Curve) {
         let known = match curve {
             Curve::Secp256k1 => &mut self.secp256k1,
             Curve::Ed25519 => &mut self.ed25519,

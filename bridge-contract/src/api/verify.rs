@@ -1,10 +1,10 @@
 //! Vouching for proofs: the checks that a stranger makes offline, under keys that this contract
 //! fetched itself, for whoever asks, other contracts among them.
 
-use super::{args, argument};
+use super::{argument, input};
 use crate::bridge::{Bridge, BridgeExt};
 use crate::errors::ProofRefusal;
-use crate::file_json::FromJson;
+use crate::from_json::FromJson;
 use crate::host::Host;
 use crate::rules::verify as rules;
 use crate::storage;
@@ -95,7 +95,7 @@ fn held_key(attestation: &Attestation) -> Result<PublicKey, ProofRefusal> {
 }
 
 fn proof<P: FromJson>() -> Result<P, ProofRefusal> {
-    Ok(P::from_json(argument(&args(), "proof"))?)
+    Ok(P::from_json(argument(&input(), "proof"))?)
 }
 
 /// Where the shard of a verified head stands.

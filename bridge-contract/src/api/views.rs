@@ -4,7 +4,7 @@ use super::args;
 use crate::bridge::{Bridge, BridgeExt};
 use crate::storage;
 use near_sdk::near;
-use queue::contract::{EpochView, SHARDS_PER_PAGE_MAX, ShardArgs, ShardView, TipView};
+use queue::contract::{EpochArgs, EpochView, SHARDS_PER_PAGE_MAX, ShardArgs, ShardView, ShardsArgs, TipView};
 use queue::ids::ShardId;
 use queue::trust::TrustRoot;
 
@@ -23,7 +23,8 @@ impl Bridge {
 
     /// Registered shards, at most [`SHARDS_PER_PAGE_MAX`]. The list has no gaps: a page that isn't
     /// full is the last.
-    pub fn shards(&self, from_index: u32, limit: u32) -> Vec<ShardView> {
+    pub fn shards(&self) -> Vec<ShardView> {
+        let ShardsArgs { from_index, limit } = args();
         (u64::from(from_index)..self.shard_count)
             .zip(0..limit.min(SHARDS_PER_PAGE_MAX))
             .filter_map(|(index, _)| view(storage::shard_at(index)?))
@@ -31,7 +32,8 @@ impl Bridge {
     }
 
     /// A key epoch of a shard; null if there is no such epoch.
-    pub fn epoch(&self, shard: ShardId, key_epoch: u32) -> Option<EpochView> {
+    pub fn epoch(&self) -> Option<EpochView> {
+        let EpochArgs { shard, key_epoch } = args();
         let record = storage::read_shard(&shard)?;
         storage::read_epoch(&shard, &record, key_epoch).map(EpochView::from)
     }

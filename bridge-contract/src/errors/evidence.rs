@@ -1,7 +1,7 @@
 //! Why a report or a lift changes nothing.
 
 use super::ProofRefusal;
-use crate::file_json::FieldError;
+use crate::from_json::FieldError;
 use queue::attestation::AttestationError;
 use queue::evidence::EvidenceError;
 use queue::ids::ShardId;
@@ -10,7 +10,7 @@ use queue::ids::ShardId;
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum EvidenceRefusal {
     /// Not a file of the expected kind.
-    #[error(transparent)]
+    #[error("{} is missing, or not what the file's format says", .0.name())]
     Field(#[from] FieldError),
     /// An attestation is of a key epoch or a round that this contract holds no key for.
     #[error(transparent)]

@@ -1,6 +1,6 @@
 //! Why the contract doesn't vouch for a proof.
 
-use crate::file_json::FieldError;
+use crate::from_json::FieldError;
 use queue::ids::ShardId;
 use queue::proof::ProofError;
 use queue::trust::Curve;
@@ -9,7 +9,7 @@ use queue::trust::Curve;
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ProofRefusal {
     /// Not a file of the expected kind.
-    #[error(transparent)]
+    #[error("{} is missing, or not what the file's format says", .0.name())]
     Field(#[from] FieldError),
     /// A message for which one call's gas doesn't suffice.
     #[error("the message has {found} bytes, one call verifies at most {limit}: verify it offline")]

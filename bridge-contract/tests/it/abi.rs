@@ -3,6 +3,7 @@
 
 use crate::wasm::exported_functions;
 use crate::world::*;
+use queue::contract::method;
 use serde_json::{Map, Value, json};
 use std::collections::BTreeSet;
 
@@ -102,10 +103,12 @@ fn the_abi_lists_what_the_wasm_exports_and_nothing_else() {
 
 #[test]
 fn the_abi_knows_the_names_and_the_order_of_all_arguments() {
-    let mut world = World::with_alpha();
+    let (mut world, mut empty) = (World::with_alpha(), World::deployed());
     for function in functions() {
+        // Where there is a state, `init` refuses before it reads.
+        let world = if function.name == method::INIT { &mut empty } else { &mut world };
         if function.is_borsh {
-            let refused = world.json(MALLORY, BRIDGE, &function.name, &json!({}), 0).failure();
+            let refused = world.json(function.caller(), BRIDGE, &function.name, &json!({}), 0).failure();
             assert!(refused.contains("Failed to deserialize input from Borsh"), "{}: {refused}", function.name);
             continue;
         }

@@ -1,9 +1,10 @@
 use crate::world::*;
 use queue::attestation::shard_path;
+use queue::codec;
 use queue::contract::{Event, ReserveArgs, ShardActivated, ShardArgs, ShardReserved, ShardStatus, ShardView, method};
 use queue::derivation::derive_public_key;
 use queue::ids::RESERVED_SHARD_IDS;
-use queue::trust::PublicKey;
+use queue::trust::{Curve, PublicKey};
 use serde_json::{Value, json};
 
 #[test]
@@ -161,14 +162,14 @@ fn two_deployments_have_two_instances_and_nothing_of_one_holds_for_the_other() {
 #[test]
 fn nobody_else_can_answer_in_the_signers_place() {
     let mut world = World::with_alpha();
-    let hash = "00".repeat(32);
+    let alpha = shard("alpha");
     let calls = [
-        ("on_signature", json!({ "shard": "alpha", "hash": hash })),
-        ("on_derived_key", json!({ "shard": "alpha" })),
-        ("on_root_key", json!({ "curve": "secp256k1" })),
+        ("on_signature", codec::encode(&(&alpha, [0; 32]))),
+        ("on_derived_key", codec::encode(&(&alpha, 0u32))),
+        ("on_root_key", codec::encode(&Curve::Secp256k1)),
     ];
     for (method, args) in calls {
-        let refused = world.json(MALLORY, BRIDGE, method, &args, 0).failure();
+        let refused = world.call(MALLORY, BRIDGE, method, args, 0, 300).failure();
         assert!(refused.contains(&format!("Method {method} is private")), "{refused}");
     }
 }

@@ -365,9 +365,9 @@ fn mallory_cannot_submit_for_another_shard_or_against_its_tip() {
         assert!(refused.contains("height 0 of shard shard-0 is taken"), "{refused}");
     }
     assert_eq!(world.rounds(Curve::Secp256k1).size, 1);
-    for private in ["on_round_signature", "on_round_key"] {
-        let args = json!({ "curve": Curve::Secp256k1, "round": 0 });
-        let refused = world.json(MALLORY, BRIDGE, private, &args, 0).failure();
+    let curve = queue::codec::encode(&Curve::Secp256k1);
+    for (private, args) in [("on_round_signature", [&curve[..], &[0; 8]].concat()), ("on_round_key", curve)] {
+        let refused = world.call(MALLORY, BRIDGE, private, args, 0, 300).failure();
         assert!(refused.contains("private"), "{refused}");
     }
 }

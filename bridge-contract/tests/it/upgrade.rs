@@ -3,12 +3,13 @@
 use crate::world::*;
 use bridge_contract::upgrade::ROOT_VERSION;
 use queue::checkpoint::Checkpoint;
+use queue::codec;
 use queue::contract::{
     DelayStatus, DeployCall, DeployCodeArgs, Endorsement, InitArgs, PermissionedAccounts, ShardView, TipView, method,
 };
 use queue::digest::{Crypto, Native};
 use queue::limits::UPGRADE_DELAY_NS;
-use queue::trust::TrustRoot;
+use queue::trust::{Curve, TrustRoot};
 use serde_json::{Value, json};
 
 const STAGER: &str = OWNER;
@@ -89,11 +90,36 @@ fn the_first_release_is_migrated_with_all_it_knows_and_goes_on_attesting() {
     assert_eq!(delay.staging_duration, Some(UPGRADE_DELAY_NS));
 }
 
+/// The callbacks of the first release have other arguments: an answer that comes after the upgrade isn't
+/// read, and the request is made again.
+#[test]
+fn what_the_first_release_asked_for_is_asked_for_again_when_its_answer_comes_after_the_upgrade() {
+    let mut world = World::with_code(wasm_v1());
+    world.init(BRIDGE, SIGNER).success();
+    world.json(MALLORY, BRIDGE, method::SYNC_SIGNER, &json!({}), 0).success();
+    world.reserve("alpha").success();
+    world.activate("alpha").success();
+    let checkpoint = world.first_checkpoint("alpha");
+    world.chain.script_signer(chain::SignerFault::AnswerAfterBlocks(20));
+    let asked = world.submit(MALLORY, BRIDGE, method::ATTEST, attest_args_v1(&checkpoint), 0, 60);
+    world.make_blocks(5);
+
+    world.deploy(wasm(), method::MIGRATE).success();
+    assert!(world.outcome(&asked).failure().contains("Failed to deserialize input from Borsh"));
+    let tip = world.tip("alpha").unwrap();
+    assert_eq!((&tip.checkpoint, tip.signature), (&checkpoint, None));
+    let signature = world.attest(&checkpoint, &[]).signature();
+    verify(&world.trust(BRIDGE), &checkpoint, &signature).unwrap();
+}
+
 /// A call to `attest` as the first release takes it, with a list of endorsements.
 fn attest_v1(world: &mut World, checkpoint: &Checkpoint) -> Outcome {
+    world.call(MALLORY, BRIDGE, method::ATTEST, attest_args_v1(checkpoint), 0, 60)
+}
+
+fn attest_args_v1(checkpoint: &Checkpoint) -> Vec<u8> {
     let Endorsement { member, signature } = endorse(checkpoint);
-    let args = queue::codec::encode(&(checkpoint, vec![(member, signature)]));
-    world.call(MALLORY, BRIDGE, method::ATTEST, args, 0, 60)
+    codec::encode(&(checkpoint, vec![(member, signature)]))
 }
 
 /// Everything that a reader of the bridge sees of its shards, but for what the first release did not
@@ -200,12 +226,13 @@ fn a_deployer_cannot_answer_in_the_signers_place_or_begin_the_contract_anew() {
     world.wait(UPGRADE_DELAY_NS + 20_000_000_000);
     let before = state(&world);
     let hash = world.tip("alpha").unwrap().hash;
+    let anew = json!({ "network": "testnet", "signer": MALLORY, "admin": MALLORY });
     for (method, args) in [
-        ("on_signature", json!({ "shard": "alpha", "hash": hash })),
-        ("on_root_key", json!({ "curve": "secp256k1" })),
-        ("init", json!({ "network": "testnet", "signer": MALLORY, "admin": MALLORY })),
+        ("on_signature", codec::encode(&(shard("alpha"), hash))),
+        ("on_root_key", codec::encode(&Curve::Secp256k1)),
+        ("init", serde_json::to_vec(&anew).unwrap()),
     ] {
-        let args = deploy_args(&next_release(), Some((method, serde_json::to_vec(&args).unwrap())));
+        let args = deploy_args(&next_release(), Some((method, args)));
         world.json(DEPLOYER, BRIDGE, method::UP_DEPLOY_CODE, &args, 0).failure();
         assert_eq!(code(&world), wasm(), "{method}");
         assert_eq!(state(&world), before, "{method}");
