@@ -11,6 +11,7 @@ mod members;
 mod rounds;
 mod shards;
 mod signer_keys;
+mod upgrades;
 mod verify;
 mod views;
 

@@ -3,9 +3,10 @@
 use crate::from_json::{FieldError, FromJson, field, field_as, hex, parsed, read_fields, word, wrong};
 use crate::json::Json;
 use queue::contract::{
-    AmountYocto, Endorsement, Endorsements, EpochArgs, InitArgs, LaneArgs, LaneDirection, LaneProposal, LaneStopArgs,
-    LaneTerms, LanesArgs, LiftArgs, PauseArgs, Permissions, ProposeRotationArgs, RegistrationSet, RekeyArgs,
-    ReserveArgs, Role, RoleArgs, RotateArgs, RoundArgs, SetTransportArgs, ShardArgs, ShardsArgs, WithdrawArgs,
+    AmountYocto, DelayArgs, DeployCall, DeployCodeArgs, Endorsement, Endorsements, EpochArgs, InitArgs, LaneArgs,
+    LaneDirection, LaneProposal, LaneStopArgs, LaneTerms, LanesArgs, LiftArgs, PauseArgs, Permissions,
+    ProposeRotationArgs, RegistrationSet, RekeyArgs, ReserveArgs, Role, RoleArgs, RotateArgs, RoundArgs,
+    SetTransportArgs, ShardArgs, ShardsArgs, WithdrawArgs,
 };
 
 read_fields! {
@@ -28,11 +29,25 @@ read_fields! {
     RoleArgs { role, account_id }
     PauseArgs { key }
     RegistrationSet { open }
+    DeployCodeArgs { hash, function_call_args }
+    DelayArgs { staging_duration }
 }
 
 impl FromJson for AmountYocto {
     fn from_json(json: &Json) -> Result<Self, FieldError> {
         parsed(json).map(AmountYocto)
+    }
+}
+
+impl FromJson for DeployCall {
+    /// The gas may stand in a string, as near-plugins has it.
+    fn from_json(json: &Json) -> Result<Self, FieldError> {
+        Ok(DeployCall {
+            function_name: field(json, "function_name")?,
+            arguments: field(json, "arguments")?,
+            amount: field(json, "amount")?,
+            gas: field_as(json, "gas", |gas| u64::from_json(gas).or_else(|_| parsed(gas)))?,
+        })
     }
 }
 

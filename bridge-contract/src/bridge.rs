@@ -1,25 +1,23 @@
 //! The root state, how it begins and how it is migrated.
 
-#![allow(missing_docs, reason = "near-sdk's and near-plugins' macros generate items without docs")]
+#![allow(missing_docs, reason = "near-sdk's macros generate items without docs")]
 
 use crate::api::args;
 use crate::errors::{AdminRefusal, Refusal};
 use crate::host::Host;
 use crate::roles::{Paused, Roles};
 use crate::signer::SIGN_TGAS_DEFAULT;
-use crate::storage;
+use crate::storage::{self, UpgradeKey};
 use crate::upgrade::{self, ROOT_VERSION, RootFound};
-use near_plugins::Upgradable;
-use near_sdk::borsh::BorshDeserialize;
 use near_sdk::{PanicOnDefault, env, near};
 use queue::codec;
-use queue::contract::{InitArgs, Role};
+use queue::contract::InitArgs;
 use queue::digest::{Tag, tagged};
 use queue::ids::{AccountId, BridgeDomain};
 use queue::trust::PublicKey;
 
-/// The root state. What belongs to one shard stands in records of its own; staged
-/// code is near-plugins' record.
+/// The root state. What belongs to one shard stands in records of its own, and so does
+/// staged code.
 #[near(
     contract_state,
     contract_metadata(
@@ -27,14 +25,7 @@ use queue::trust::PublicKey;
         standard(standard = "nep330", version = "1.3.0"),
     )
 )]
-#[derive(PanicOnDefault, Upgradable)]
-#[upgradable(access_control_roles(
-    code_stagers(Role::CodeStager),
-    code_deployers(Role::CodeDeployer),
-    duration_initializers(Role::DurationManager),
-    duration_update_stagers(Role::DurationManager),
-    duration_update_appliers(Role::DurationManager),
-))]
+#[derive(PanicOnDefault)]
 pub struct Bridge {
     /// [`ROOT_VERSION`]: first, so that a later release knows what it finds.
     pub(crate) version: u8,
@@ -109,9 +100,9 @@ impl Bridge {
 }
 
 impl Bridge {
-    /// near-plugins takes a delay that was never set for none: it is set before anybody has a role.
+    /// The delay of upgrades is set before anybody has a role.
     fn administered_by(self, admin: AccountId) -> Self {
-        self.up_set_staging_duration_unchecked(upgrade::upgrade_delay_ns(&self.domain.network));
+        storage::write_upgrade_ns(UpgradeKey::StagingDuration, upgrade::upgrade_delay_ns(&self.domain.network));
         storage::write_roles(&Roles::of(admin));
         self
     }

@@ -7,6 +7,7 @@ use crate::registry::{Epoch, Rotation, ShardRecord, ShardRecordV1, Transport};
 use crate::roles::Roles;
 use crate::rounds::{self, Rounds, SignedRound};
 use crate::storage_keys::StorageKey;
+pub use crate::storage_keys::UpgradeKey;
 use borsh::{BorshDeserialize, BorshSerialize};
 use near_sdk::env;
 use queue::codec;
@@ -207,6 +208,32 @@ pub fn read_roles() -> Roles {
 /// Writes who may do what to the contract itself.
 pub fn write_roles(roles: &Roles) {
     write(&StorageKey::Roles, roles);
+}
+
+/// Reads a record of upgrades, as it stands.
+pub fn read_upgrade(key: UpgradeKey) -> Option<Vec<u8>> {
+    env::storage_read(&key.to_bytes())
+}
+
+/// Writes a record of upgrades, as it stands.
+pub fn write_upgrade(key: UpgradeKey, bytes: &[u8]) {
+    env::storage_write(&key.to_bytes(), bytes);
+}
+
+/// Reads a time or a duration of upgrades, in nanoseconds.
+pub fn read_upgrade_ns(key: UpgradeKey) -> Option<u64> {
+    let bytes = read_upgrade(key)?;
+    Some(borsh::from_slice(&bytes).expect("the contract reads what it wrote"))
+}
+
+/// Writes a time or a duration of upgrades, in nanoseconds.
+pub fn write_upgrade_ns(key: UpgradeKey, ns: u64) {
+    write_upgrade(key, &codec::encode(&ns));
+}
+
+/// Removes a record of upgrades.
+pub fn remove_upgrade(key: UpgradeKey) {
+    env::storage_remove(&key.to_bytes());
 }
 
 fn read<T: BorshDeserialize>(key: &StorageKey<'_>) -> Option<T> {

@@ -43,6 +43,32 @@ pub enum StorageKey<'a> {
     Roles = 14,
 }
 
+/// What belongs to upgrades, under near-plugins' keys: the prefix and this.
+#[derive(Clone, Copy)]
+#[repr(u8)]
+pub enum UpgradeKey {
+    /// The staged code, as it stands.
+    Code = 0,
+    /// When it may be deployed; nanoseconds since 1970, borsh as all times here.
+    StagingTimestamp = 1,
+    /// How long staged code waits, in nanoseconds.
+    StagingDuration = 2,
+    /// The delay that was announced, in nanoseconds.
+    NewStagingDuration = 3,
+    /// When that may take effect; nanoseconds since 1970.
+    NewStagingDurationTimestamp = 4,
+}
+
+impl UpgradeKey {
+    /// With what these keys begin: no [`StorageKey`] does.
+    pub const PREFIX: &'static [u8] = b"__up__";
+
+    /// The key's bytes.
+    pub fn to_bytes(self) -> Vec<u8> {
+        [Self::PREFIX, &[self as u8]].concat()
+    }
+}
+
 impl StorageKey<'_> {
     /// The key's bytes.
     pub fn to_bytes(&self) -> Vec<u8> {

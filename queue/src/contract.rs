@@ -15,8 +15,8 @@ mod shards;
 mod verify;
 
 pub use admin::{
-    DelayStatus, DeployCall, DeployCodeArgs, Grantees, GranteesByRole, PauseArgs, PauseChanged, PermissionedAccounts,
-    RegistrationSet, Role, RoleArgs, RoleChanged,
+    DelayArgs, DelayStatus, DeployCall, DeployCodeArgs, Grantees, GranteesByRole, PauseArgs, PauseChanged,
+    PermissionedAccounts, RegistrationSet, Role, RoleArgs, RoleChanged,
 };
 pub use attest::{AttestArgs, AttestResult, TipView};
 pub use endorsements::{Endorsement, EndorsementOrder, Endorsements};

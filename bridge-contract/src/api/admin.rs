@@ -1,4 +1,4 @@
-//! Administration: roles, pauses, and whether names are free to take. Upgrades are near-plugins'.
+//! Administration: roles, pauses, and whether names are free to take.
 
 use super::{args, emit};
 use crate::bridge::{Bridge, BridgeExt};
@@ -91,7 +91,7 @@ impl Bridge {
 
 impl Bridge {
     /// The caller, who must have this role.
-    fn only(&self, role: Role) -> Result<AccountId, AdminRefusal> {
+    pub(super) fn only(&self, role: Role) -> Result<AccountId, AdminRefusal> {
         let caller = env::predecessor_account_id();
         if storage::read_roles().has(&caller, role) { Ok(caller) } else { Err(AdminRefusal::NoRole { caller, role }) }
     }
@@ -110,12 +110,5 @@ impl Bridge {
     /// What near-plugins' attribute `pause` asks.
     pub(super) fn pa_is_paused(&self, method: String) -> bool {
         self.paused.covers(&method)
-    }
-
-    /// What near-plugins' upgrades ask before each method.
-    pub(crate) fn acl_has_any_role(&self, roles: Vec<String>, account: AccountId) -> bool {
-        let held = storage::read_roles();
-        let named = |role: Role| roles.iter().any(|name| *name == <&str>::from(role));
-        Role::ALL.into_iter().any(|role| named(role) && held.has(&account, role))
     }
 }

@@ -68,4 +68,15 @@ fn arguments_of_administration_are_read_as_serde_reads_them_whatever_is_changed_
     reads_as_serde_does::<RoleArgs>(&Role::ALL.map(role));
     reads_as_serde_does::<PauseArgs>(&[json!({ "key": "ALL" })]);
     reads_as_serde_does::<RegistrationSet>(&[json!({ "open": true })]);
+    reads_as_serde_does::<DelayArgs>(&[json!({ "staging_duration": u64::MAX })]);
+    let call =
+        json!({ "function_name": "migrate", "arguments": [1, 255], "amount": "0", "gas": 50_000_000_000_000u64 });
+    reads_as_serde_does::<DeployCodeArgs>(&[json!({ "hash": "a hash", "function_call_args": call })]);
+}
+
+#[test]
+fn gas_is_read_from_a_string_too() {
+    let call = json!({ "function_name": "migrate", "arguments": [], "amount": "0", "gas": "50000000000000" });
+    let read = DeployCall::from_json(&crate::from_json::tests::json(&call)).expect("near-plugins reads it");
+    assert_eq!(read.gas, 50_000_000_000_000);
 }

@@ -30,6 +30,31 @@ pub enum AdminRefusal {
     /// An administrator has stopped this.
     #[error("{0} is paused: wait until an UnpauseManager of this bridge lifts it")]
     Paused(&'static str),
+    /// No code to deploy. This and what follows about upgrades has near-plugins' words, for what knows
+    /// them.
+    #[error("Upgradable: No staged code")]
+    NothingStaged,
+    /// The staged code's delay isn't over.
+    #[error("Upgradable: Deploy code too early: staging ends on {0}")]
+    DeployTooEarly(u64),
+    /// Other code is staged than the deployer means.
+    #[error("Upgradable: Cannot deploy due to wrong hash: expected hash: {expected}")]
+    OtherCode {
+        /// The hash of what is staged.
+        expected: String,
+    },
+    /// The deposit of a deployer's call isn't written as an amount.
+    #[error("the amount is {0:?}, expected a decimal number of yoctoNEAR")]
+    NoAmount(String),
+    /// There is a delay already.
+    #[error("Upgradable: staging duration was already initialized")]
+    DelayIsSet,
+    /// No other delay was announced.
+    #[error("Upgradable: No staged update")]
+    NoDelayAnnounced,
+    /// The present delay isn't over since another was announced.
+    #[error("Upgradable: Update duration too early: staging ends on {0}")]
+    DelayTooEarly(u64),
     /// There is nothing to migrate.
     #[error("the contract has no state to migrate: call init")]
     NotInitialised,

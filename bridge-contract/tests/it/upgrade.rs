@@ -178,7 +178,7 @@ fn staged_code_is_public_and_deployed_only_after_the_delay_and_by_its_hash() {
     let refused = world.json(DEPLOYER, BRIDGE, method::UP_DEPLOY_CODE, &other, 0).failure();
     assert!(refused.contains("Cannot deploy due to wrong hash"), "{refused}");
     let refused = world.json(STAGER, BRIDGE, method::UP_DEPLOY_CODE, &args, 0).failure();
-    assert!(refused.contains("Insufficient permissions for method up_deploy_code"), "{refused}");
+    assert!(refused.contains("owner has no role CodeDeployer"), "{refused}");
     assert_eq!(code(&world), wasm());
 
     world.json(DEPLOYER, BRIDGE, method::UP_DEPLOY_CODE, &args, 0).success();
@@ -253,6 +253,42 @@ fn the_delay_shrinks_only_after_the_delay() {
     assert_eq!((delay.staging_duration, delay.new_staging_duration), (Some(UPGRADE_DELAY_NS), Some(0)));
     world.wait(UPGRADE_DELAY_NS);
     world.json(DEPLOYER, BRIDGE, "up_apply_update_staging_duration", &json!({}), 0).success();
+    let delay: DelayStatus = world.view(BRIDGE, method::UP_GET_DELAY_STATUS, &json!({}));
+    assert_eq!(delay.staging_duration, Some(0));
+    world.call(STAGER, BRIDGE, method::UP_STAGE_CODE, next_release(), 0, 300).success();
+    world.json(DEPLOYER, BRIDGE, method::UP_DEPLOY_CODE, &deploy_args(&next_release(), None), 0).success();
+    assert_eq!(code(&world), next_release());
+}
+
+#[test]
+fn a_delay_that_nobody_announced_does_not_take_effect() {
+    let mut world = World::initialised_on("testnet");
+    world.grant("DurationManager", DEPLOYER);
+    let refused = world.json(DEPLOYER, BRIDGE, "up_apply_update_staging_duration", &json!({}), 0).failure();
+    assert!(refused.contains("Upgradable: No staged update"), "{refused}");
+}
+
+#[test]
+fn code_that_was_taken_away_is_neither_shown_nor_deployed() {
+    let mut world = staged(next_release());
+    world.call(STAGER, BRIDGE, method::UP_STAGE_CODE, Vec::new(), 0, 300).success();
+    assert_eq!(world.view::<Option<String>>(BRIDGE, method::UP_STAGED_CODE_HASH, &json!({})), None);
+    world.wait(UPGRADE_DELAY_NS + 20_000_000_000);
+    let refused =
+        world.json(DEPLOYER, BRIDGE, method::UP_DEPLOY_CODE, &deploy_args(&next_release(), None), 0).failure();
+    assert!(refused.contains("Upgradable: No staged code"), "{refused}");
+    assert_eq!(code(&world), wasm());
+}
+
+#[test]
+fn a_deployers_call_whose_deposit_is_no_amount_is_refused() {
+    let mut world = staged(next_release());
+    world.wait(UPGRADE_DELAY_NS + 20_000_000_000);
+    let mut args = deploy_args(&next_release(), Some((method::MIGRATE, Vec::new())));
+    args.function_call_args.as_mut().unwrap().amount = "one".to_owned();
+    let refused = world.json(DEPLOYER, BRIDGE, method::UP_DEPLOY_CODE, &args, 0).failure();
+    assert!(refused.contains("expected a decimal number of yoctoNEAR"), "{refused}");
+    assert_eq!(code(&world), wasm());
 }
 
 #[test]

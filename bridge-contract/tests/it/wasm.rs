@@ -91,6 +91,16 @@ fn the_wasm_imports_nothing_that_protocol_84_lacks() {
     }
 }
 
+/// Most bytes of the Wasm. Every call pays for loading them, the bridge account for keeping them, once
+/// more while they are staged, and an auditor for what is in them.
+const WASM_BYTES_MAX: usize = 350 * 1024;
+
+#[test]
+fn the_wasm_is_not_larger_than_its_callers_and_readers_shall_bear() {
+    let found = wasm().len();
+    assert!(found <= WASM_BYTES_MAX, "the Wasm has {found} bytes, expected at most {WASM_BYTES_MAX}");
+}
+
 #[test]
 fn the_kept_wasm_is_the_one_that_its_description_names() {
     let res = concat!(env!("CARGO_MANIFEST_DIR"), "/res/bridge_contract");

@@ -154,6 +154,13 @@ pub struct DeployCall {
     pub gas: u64,
 }
 
+/// Arguments of `up_init_staging_duration` and `up_stage_update_staging_duration`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DelayArgs {
+    /// How long staged code shall wait, in nanoseconds.
+    pub staging_duration: u64,
+}
+
 /// Result of `up_get_delay_status`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DelayStatus {
