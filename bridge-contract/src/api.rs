@@ -61,6 +61,15 @@ fn owned(shard: &ShardId) -> Result<ShardRecord, Refusal> {
     Ok(record)
 }
 
+/// Refuses a deposit that would stay here for nothing: near-sdk does so only where a method writes the
+/// root state.
+fn takes_no_deposit(method: &'static str) -> Result<(), Refusal> {
+    match env::attached_deposit().as_yoctonear() {
+        0 => Ok(()),
+        found_yocto => Err(Refusal::DepositNotTaken { method, found_yocto }),
+    }
+}
+
 /// What remains of the attached deposit beyond the price of so many bytes of storage, and that
 /// price, in yoctoNEAR.
 fn pay_for_storage(what: &'static str, bytes: u128) -> Result<(u128, u128), Refusal> {

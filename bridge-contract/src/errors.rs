@@ -48,6 +48,14 @@ pub enum Refusal {
         /// The price of its storage.
         expected_yocto: u128,
     },
+    /// Nothing is paid for by the caller.
+    #[error("{method} doesn't accept deposits: {found_yocto} yoctoNEAR are attached, attach none")]
+    DepositNotTaken {
+        /// The method.
+        method: &'static str,
+        /// The attached deposit.
+        found_yocto: u128,
+    },
     /// Too little gas for the signer and the callback.
     #[error("the call has {found_tgas} Tgas, {method} takes at least {expected_tgas}")]
     GasTooLow {

@@ -1,6 +1,6 @@
 //! Having a checkpoint signed.
 
-use super::{ask, emit, registered};
+use super::{ask, emit, registered, takes_no_deposit};
 use crate::bridge::{Bridge, BridgeExt};
 use crate::errors::Refusal;
 use crate::host::Host;
@@ -40,6 +40,7 @@ impl Bridge {
         #[serializer(borsh)] checkpoint: Checkpoint,
         #[serializer(borsh)] endorsements: Endorsements,
     ) -> Result<PromiseOrValue<AttestResult>, Refusal> {
+        takes_no_deposit(method::ATTEST)?;
         let own_tgas = ATTEST_TGAS + u64::from(endorsements.members.count_ones()) / ENDORSEMENTS_PER_TGAS;
         let (found_tgas, expected_tgas) = (env::prepaid_gas().as_tgas(), own_tgas + self.sign_tgas);
         if found_tgas < expected_tgas {

@@ -1,6 +1,6 @@
 //! Key epochs: ranges of a shard's heights, each with a derived key of its own.
 
-use super::{args, ask, emit, key_callback, owned, pay_for_storage, refund, registered};
+use super::{args, ask, emit, key_callback, owned, pay_for_storage, refund, registered, takes_no_deposit};
 use crate::bridge::{Bridge, BridgeExt};
 use crate::errors::{Refusal, ShardRefusal};
 use crate::host::Host;
@@ -10,7 +10,7 @@ use crate::{rules, storage};
 use near_plugins::pause;
 use near_sdk::{PromiseOrValue, env, near};
 use queue::attestation::shard_path;
-use queue::contract::{EpochOpened, Event, RekeyArgs, ShardActivated, ShardArgs};
+use queue::contract::{EpochOpened, Event, RekeyArgs, ShardActivated, ShardArgs, method};
 use queue::ids::ShardId;
 use queue::statement::Statement;
 use queue::trust::{Curve, PublicKey};
@@ -24,6 +24,7 @@ impl Bridge {
     #[handle_result]
     pub fn activate(&self) -> Result<PromiseOrValue<Option<PublicKey>>, Refusal> {
         let ShardArgs { shard } = args();
+        takes_no_deposit(method::ACTIVATE)?;
         let record = registered(&shard)?;
         if let Some(key) = record.epoch.key {
             return Ok(PromiseOrValue::Value(Some(key)));

@@ -1,6 +1,6 @@
 //! Having many shards' checkpoints signed at once.
 
-use super::{args, ask, emit, registered};
+use super::{args, ask, emit, registered, takes_no_deposit};
 use crate::bridge::{Bridge, BridgeExt};
 use crate::errors::{Refusal, RoundRefusal};
 use crate::host::Host;
@@ -42,6 +42,7 @@ impl Bridge {
         #[serializer(borsh)] checkpoint: Checkpoint,
         #[serializer(borsh)] endorsements: Endorsements,
     ) -> Result<SubmitResult, Refusal> {
+        takes_no_deposit(method::SUBMIT)?;
         let shard = checkpoint.shard.clone();
         let record = registered(&shard)?;
         let epoch = storage::read_epoch(&shard, &record, checkpoint.key_epoch);
@@ -73,6 +74,7 @@ impl Bridge {
     #[handle_result]
     pub fn close(&self) -> Result<PromiseOrValue<AttestResult>, Refusal> {
         let RoundArgs { curve } = args();
+        takes_no_deposit(method::CLOSE)?;
         let (found_tgas, expected_tgas) = (env::prepaid_gas().as_tgas(), CLOSE_TGAS + self.sign_tgas);
         if found_tgas < expected_tgas {
             return Err(Refusal::GasTooLow { method: method::CLOSE, found_tgas, expected_tgas });

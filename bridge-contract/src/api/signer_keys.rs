@@ -1,11 +1,13 @@
 //! What the contract keeps of the signer: its root keys, and the gas that it asks for.
 
-use super::{ask, key_callback};
+use super::{ask, key_callback, takes_no_deposit};
 use crate::bridge::{Bridge, BridgeExt};
+use crate::errors::Refusal;
 use crate::signer::Answer;
 use near_plugins::pause;
 use near_sdk::near;
 use queue::attestation::round_path;
+use queue::contract::method;
 use queue::trust::Curve;
 
 #[near]
@@ -14,7 +16,9 @@ impl Bridge {
     /// requires. Anyone may call it, again and again: a key that is known stays as it is, the gas
     /// follows the signer.
     #[pause]
-    pub fn sync_signer(&self) {
+    #[handle_result]
+    pub fn sync_signer(&self) -> Result<(), Refusal> {
+        takes_no_deposit(method::SYNC_SIGNER)?;
         for curve in [Curve::Secp256k1, Curve::Ed25519] {
             ask::public_key(self.signer.clone(), curve).then(key_callback().on_root_key(curve)).detach();
             let path = round_path(&self.domain, curve);
@@ -22,6 +26,7 @@ impl Bridge {
             asked.then(key_callback().on_round_key(curve)).detach();
         }
         ask::config(self.signer.clone()).then(key_callback().on_config()).detach();
+        Ok(())
     }
 
     #[private]

@@ -5,6 +5,7 @@
 mod abi;
 mod attest;
 mod attested;
+mod deposits;
 mod evidence;
 mod gas;
 mod lanes;
