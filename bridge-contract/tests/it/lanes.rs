@@ -219,6 +219,11 @@ fn each_side_stops_and_resumes_requests_of_an_open_lane_for_itself() {
 }
 
 fn open(world: &mut World) {
+    open_with(world, BETA_OWNER);
+}
+
+/// Opens the lane between alpha and beta, where this is beta's owner.
+pub fn open_with(world: &mut World, beta_owner: &str) {
     propose(world, OWNER, "alpha", "beta", terms()).success();
-    accept(world, BETA_OWNER, "beta", "alpha", terms()).success();
+    accept(world, beta_owner, "beta", "alpha", terms()).success();
 }
