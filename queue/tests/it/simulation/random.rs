@@ -1,4 +1,5 @@
-//! A stream of numbers from a seed (SplitMix64).
+//! A stream of numbers from a seed (SplitMix64). No crate's: the seeds of schedules that once failed
+//! mean something with this stream alone.
 
 /// The stream.
 pub struct Random(u64);
