@@ -11,7 +11,6 @@ use std::collections::BTreeMap;
 pub const YOCTO_PER_BYTE: u128 = 10u128.pow(19);
 
 /// The bridge as it must be. What a call becomes follows from it, the call and the block's time.
-#[derive(Clone)]
 pub struct Model {
     /// What the contract's callers pin.
     pub trust: TrustRoot,

@@ -14,7 +14,6 @@ const SECOND_NS: u64 = 1_000_000_000;
 const KEPT: usize = 8;
 
 /// The rounds of a curve as they must be.
-#[derive(Clone)]
 pub struct Rounds {
     pub curve: Curve,
     pub key: PublicKey,

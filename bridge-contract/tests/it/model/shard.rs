@@ -19,7 +19,6 @@ pub const EPOCH_YOCTO: u128 = 256 * YOCTO_PER_BYTE;
 pub const RETIRED_YOCTO: u128 = 5 * 1024 * YOCTO_PER_BYTE;
 
 /// A shard as it must be.
-#[derive(Clone)]
 pub struct Shard {
     pub name: &'static str,
     pub owner: &'static str,
@@ -44,14 +43,12 @@ pub struct Shard {
     pub paid_yocto: u128,
 }
 
-#[derive(Clone)]
 pub struct Announced {
     pub members: Vec<String>,
     pub threshold: u16,
     pub ready_at_ns: u64,
 }
 
-#[derive(Clone)]
 pub struct Epoch {
     pub curve: Curve,
     pub first_height: u64,
@@ -59,7 +56,6 @@ pub struct Epoch {
     pub key: Option<PublicKey>,
 }
 
-#[derive(Clone)]
 pub struct Tip {
     pub checkpoint: Checkpoint,
     /// Its own, of kind shard.
