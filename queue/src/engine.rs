@@ -30,6 +30,7 @@ mod outbound;
 mod outcome;
 mod past;
 mod peers;
+mod permissions;
 mod prove;
 mod queries;
 mod records;
@@ -40,6 +41,7 @@ mod retention;
 mod settlement;
 mod staged;
 mod subtrees;
+mod terms;
 mod tree;
 mod unsent;
 
@@ -65,24 +67,25 @@ pub use io::{
 pub use keys::{IdempotencyKey, IdempotencyKeyError, KEY_BYTES_MAX, KEY_KEPT_NS, KEYS_MAX};
 pub use outcome::{MessageState, OutcomeError, Settled};
 pub use past::{PastStatus, RulingError, Unsettled, UnsettledMessage, UnsettledRequest};
+pub use permissions::{PermissionList, PermissionListError};
 pub use prove::SettlementProofError;
 pub use records::Ruling;
 pub use recovery::{RecoveryError, begin_incarnation};
+pub use terms::TermsError;
 
 use crate::attestation::Attestation;
 use crate::checkpoint::Checkpoint;
-use crate::contract::TipView;
+use crate::contract::{LaneView, TipView};
 use crate::digest::{Hash, Native};
 use crate::heads::Head;
 use crate::ids::ShardId;
-use crate::limits::MESSAGE_BYTES_MAX;
 use crate::message::{Body, MESSAGE_VERSION, Message};
 use crate::store::{Store, StoreError, TurnId};
 use crate::stream::stream_bytes;
 use attestor::Attestor;
 use budget::Spending;
 use clock::Clock;
-use config::{ACKNOWLEDGE_INTERVAL_NS, TIP_RETRY_NS};
+use config::{ACKNOWLEDGE_INTERVAL_NS, TIP_RETRY_NS, deadline_of};
 use expiry::clock_timer_ns;
 use inbound::Inbound;
 use journal::Journal;
@@ -92,6 +95,7 @@ use past::PastLanes;
 use records::{BLOCK_TIME, SuccessorRecord};
 use settlement::{Note, NoteKind};
 use std::collections::{BTreeMap, BTreeSet};
+use terms::Lanes;
 
 /// A node's engine. It owns the store.
 ///
@@ -112,8 +116,8 @@ pub struct Engine<S> {
     own: Option<RegisteredShard>,
     /// Peers that have begun an incarnation that the operator has not accepted.
     successors: BTreeMap<ShardId, SuccessorRecord>,
-    /// Peers to which the bridge contract lets no requests go, as it was last read at `final`.
-    stopped_lanes: BTreeSet<ShardId>,
+    /// What the bridge contract says of the lanes.
+    lanes: Lanes,
     /// The lanes of incarnations of peers that are over.
     past: BTreeMap<(ShardId, u32), PastLanes>,
     connected: BTreeSet<ShardId>,
@@ -140,10 +144,11 @@ impl<S: Store> Engine<S> {
         self.config.closed_lanes = closed;
     }
 
-    /// The peers to which the bridge contract lets no requests go, at `final`. Results flow, and
-    /// what was accepted before goes on.
-    pub fn handle_stopped_lanes(&mut self, stopped: BTreeSet<ShardId>) {
-        self.stopped_lanes = stopped;
+    /// This shard's lanes and offers in the bridge contract at `final`, all of them. Which requests are
+    /// taken follows from what was handed in last; before the first time none are. Results flow, and what
+    /// was accepted before goes on.
+    pub fn handle_lanes(&mut self, lanes: Vec<LaneView>) {
+        self.lanes.handle_read(lanes);
     }
 
     /// A final NEAR block of this time was seen.
@@ -213,13 +218,15 @@ impl<S: Store> Engine<S> {
         {
             return self.check_current(key, ticket);
         }
-        message.deadline_ns = self.config.settling.deadline_of(deadline_ns, time_ns)?;
+        let (terms, settling) = (self.lanes.terms(&peer), &self.config.settling);
+        terms.check_accounts(&message.sender, &message.receiver)?;
+        terms.check_call(&message.body)?;
+        message.deadline_ns =
+            deadline_of(deadline_ns, terms.deadline_default_ms(settling.deadline_default_ms), time_ns)?;
         let encoded = message.encode();
-        if encoded.len() > MESSAGE_BYTES_MAX {
-            return Err(EnqueueError::TooLarge { found: encoded.len() });
-        }
+        terms.check_size(encoded.len())?;
         outbound.check_room(0, stream_bytes(&encoded), self.config.backlog_bytes_max)?;
-        outbound.check_call_window(kind, self.config.settling.call_window)?;
+        outbound.check_call_window(kind, terms.call_window(settling.call_window))?;
         let key = key.zip(content).map(|named| time_ns.map(|time_ns| (named, time_ns)).ok_or(EnqueueError::NoTime));
         let key = key.transpose()?;
         let note = Note { kind, deadline_ns: message.deadline_ns };

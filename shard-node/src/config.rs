@@ -64,8 +64,8 @@ pub struct Config {
     /// Staging limit: most bytes of one peer that wait for their attestation. The same default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub staged_bytes_max: Option<u64>,
-    /// Deadline of messages that name none, in milliseconds from their enqueueing; no deadline if
-    /// left out.
+    /// Deadline of messages that name none, in milliseconds from their enqueueing, on lanes whose terms
+    /// have none; no deadline if left out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub deadline_default_ms: Option<u64>,
     /// Bytes of acknowledged messages of one lane that are kept, to prove their delivery or expiry.

@@ -10,6 +10,7 @@ mod durability;
 mod files;
 mod incarnations;
 mod inputs;
+mod lanes;
 mod outcomes;
 mod proofs;
 mod waiters;
@@ -29,6 +30,7 @@ use command::Command;
 use durability::{PendingReplies, SyncTimes};
 use files::FileReplies;
 use incarnations::IncarnationReplies;
+use lanes::HiddenPermissions;
 use outcomes::{OutcomeReplies, is_settled};
 use proofs::ProofReplies;
 use queue::checkpoint::Checkpoint;
@@ -120,6 +122,7 @@ pub struct Driver<S> {
     near: NearState,
     /// The registered and active shards, as NEAR listed them last.
     registered: Option<Vec<ShardView>>,
+    hidden_permissions: HiddenPermissions,
     replies: PendingReplies,
     waiters: Waiters,
     file_replies: FileReplies,
@@ -160,6 +163,7 @@ impl<S: Store> Driver<S> {
             sessions: BTreeMap::new(),
             near: NearState::default(),
             registered: None,
+            hidden_permissions: HiddenPermissions::default(),
             replies: PendingReplies::default(),
             waiters: Waiters::default(),
             file_replies: FileReplies::default(),

@@ -42,6 +42,7 @@ FILES = [
     "frames",
     "settlement",
     "contract",
+    "permissions",
 ]
 
 

@@ -2,12 +2,13 @@
 //! common is done once.
 
 use super::Engine;
+use super::config::deadline_of;
 use super::incarnation::waits_for_accept;
 use super::io::{EnqueueError, Now};
 use super::settlement::{Note, NoteKind};
+use super::terms::Terms;
 use crate::digest::Hash;
 use crate::ids::{AccountId, Route, ShardId, route};
-use crate::limits::MESSAGE_BYTES_MAX;
 use crate::message::{Body, MESSAGE_VERSION, Message};
 use crate::store::{Store, TurnId};
 use crate::stream::{Stream, stream_bytes};
@@ -47,7 +48,10 @@ impl<S: Store> Engine<S> {
         let Some(outbound) = self.outbound.get_mut(&peer) else { return Err(EnqueueError::UnknownShard(peer)) };
         // Whatever the room: a frozen lane takes nothing.
         outbound.check_room(0, 0, u64::MAX)?;
-        let deadline_ns = self.config.settling.deadline_of(None, self.clock.time_ns(now))?;
+        let terms = self.lanes.terms(&peer);
+        terms.check_accounts(sender, receiver)?;
+        let default_ms = terms.deadline_default_ms(self.config.settling.deadline_default_ms);
+        let deadline_ns = deadline_of(None, default_ms, self.clock.time_ns(now))?;
         let note = Note { kind: NoteKind::Data, deadline_ns };
         let salts = self.config.salt_secret.messages(&outbound.record.lane);
         let mut envelope = Envelope::new(sender, receiver, deadline_ns);
@@ -56,7 +60,7 @@ impl<S: Store> Engine<S> {
         let mut refused = None;
         for payload in payloads {
             let nonce = outbound.record.log.size() + sealed.count();
-            let checked = envelope.seal(salts.of(nonce), payload).and_then(|message| {
+            let checked = envelope.seal(salts.of(nonce), payload, terms).and_then(|message| {
                 let sealed_bytes = sealed.bytes().len() as u64;
                 outbound.check_room(sealed_bytes, stream_bytes(message), self.config.backlog_bytes_max)?;
                 Ok(message)
@@ -94,9 +98,7 @@ impl<S: Store> Engine<S> {
         if self.config.closed_lanes.contains(&peer) {
             return Err(EnqueueError::LaneClosed(peer));
         }
-        if self.stopped_lanes.contains(&peer) {
-            return Err(EnqueueError::LaneStopped(peer));
-        }
+        self.lanes.check_open(&peer)?;
         if !self.resumed {
             return Err(EnqueueError::Starting);
         }
@@ -133,12 +135,10 @@ impl Envelope {
     }
 
     /// The encoded message. Its length is checked before it is made.
-    fn seal(&mut self, salt: Hash, payload: &[u8]) -> Result<&[u8], EnqueueError> {
+    fn seal(&mut self, salt: Hash, payload: &[u8], terms: Terms<'_>) -> Result<&[u8], EnqueueError> {
         let found = self.empty_bytes + payload.len();
-        let payload_len = match u32::try_from(payload.len()) {
-            Ok(payload_len) if found <= MESSAGE_BYTES_MAX => payload_len,
-            _ => return Err(EnqueueError::TooLarge { found }),
-        };
+        terms.check_size(found)?;
+        let payload_len = u32::try_from(payload.len()).map_err(|_| EnqueueError::TooLarge { found })?;
         self.message[SALT].copy_from_slice(&salt.0);
         self.message.truncate(self.empty_bytes - size_of::<u32>());
         self.message.extend_from_slice(&payload_len.to_le_bytes());
@@ -150,18 +150,25 @@ impl Envelope {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::engine::terms::Lanes;
+    use crate::limits::MESSAGE_BYTES_MAX;
 
     fn accounts() -> (AccountId, AccountId) {
         ("ann.alpha".parse().expect("valid"), "bob.beta".parse().expect("valid"))
     }
 
+    fn no_terms() -> (Lanes, ShardId) {
+        (Lanes::default(), "beta".parse().expect("valid"))
+    }
+
     #[test]
     fn an_envelope_seals_what_the_message_would_encode_to() {
         let (sender, receiver) = accounts();
+        let (lanes, peer) = no_terms();
         let mut envelope = Envelope::new(&sender, &receiver, None);
         for length in [0, 70_000, 1, 255, 256, 0] {
             let (salt, payload) = (Hash([7; 32]), vec![0xab; length]);
-            let sealed = envelope.seal(salt, &payload).expect("short enough").to_vec();
+            let sealed = envelope.seal(salt, &payload, lanes.terms(&peer)).expect("short enough").to_vec();
             let message = Message {
                 version: MESSAGE_VERSION,
                 salt,
@@ -177,10 +184,12 @@ mod tests {
     #[test]
     fn the_longest_payload_makes_a_message_of_exactly_the_limit_and_the_next_one_is_refused() {
         let (sender, receiver) = accounts();
+        let (lanes, peer) = no_terms();
         let mut envelope = Envelope::new(&sender, &receiver, None);
         let longest = vec![0; MESSAGE_BYTES_MAX - envelope.empty_bytes];
-        assert_eq!(envelope.seal(Hash::ZERO, &longest).expect("the limit").len(), MESSAGE_BYTES_MAX);
-        let refused = envelope.seal(Hash::ZERO, &[longest, vec![0]].concat());
+        let sealed = envelope.seal(Hash::ZERO, &longest, lanes.terms(&peer));
+        assert_eq!(sealed.expect("the limit").len(), MESSAGE_BYTES_MAX);
+        let refused = envelope.seal(Hash::ZERO, &[longest, vec![0]].concat(), lanes.terms(&peer));
         assert_eq!(refused, Err(EnqueueError::TooLarge { found: MESSAGE_BYTES_MAX + 1 }));
     }
 }

@@ -32,14 +32,16 @@ pub struct Config {
 /// A lane's rules for deadlines, calls and proofs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Settling {
-    /// Deadline of messages that name none, in milliseconds from their enqueueing.
+    /// Deadline of messages that name none, in milliseconds from their enqueueing, where the lane's terms
+    /// have none.
     pub deadline_default_ms: Option<u64>,
     /// Bytes of acknowledged messages of one lane that are kept, to prove their delivery or expiry.
     pub retention_bytes_max: u64,
     /// Bytes of delivered messages of one lane that are kept, to be read, proved and exported.
     pub inbound_retention_bytes_max: u64,
-    /// Call window: calls of one lane without a result above which enqueue takes no further ones.
-    pub call_window: usize,
+    /// Call window: calls of one lane without a result above which enqueue takes no further ones. A
+    /// smaller one in the lane's terms counts instead; without either, [`CALL_WINDOW_DEFAULT`].
+    pub call_window: Option<usize>,
 }
 
 /// Acknowledged messages that are kept unless configured otherwise, in bytes: a quarter of a million
@@ -51,7 +53,7 @@ pub const RETENTION_BYTES_MAX_DEFAULT: u64 = 64 * 1024 * 1024;
 /// from dozens of peers.
 pub const INBOUND_RETENTION_BYTES_MAX_DEFAULT: u64 = 1024 * 1024 * 1024;
 
-/// The call window unless configured otherwise: as many calls as a second brings at one for each
+/// The call window unless configured or agreed otherwise: as many calls as a second brings at one for each
 /// millisecond, which is longer than most signatures take.
 pub const CALL_WINDOW_DEFAULT: usize = 1_024;
 
@@ -61,31 +63,29 @@ impl Default for Settling {
             deadline_default_ms: None,
             retention_bytes_max: RETENTION_BYTES_MAX_DEFAULT,
             inbound_retention_bytes_max: INBOUND_RETENTION_BYTES_MAX_DEFAULT,
-            call_window: CALL_WINDOW_DEFAULT,
+            call_window: None,
         }
     }
 }
 
-impl Settling {
-    /// The deadline of a message that names `deadline_ns` or none, enqueued at `time_ns` of the node's
-    /// clock.
-    pub(super) fn deadline_of(
-        &self,
-        deadline_ns: Option<u64>,
-        time_ns: Option<u64>,
-    ) -> Result<Option<u64>, EnqueueError> {
-        let deadline_ns = match (deadline_ns, self.deadline_default_ms) {
-            (Some(deadline_ns), _) => deadline_ns,
-            (None, None) => return Ok(None),
-            (None, Some(ms)) => {
-                let time_ns = time_ns.ok_or(EnqueueError::NoTime)?;
-                time_ns.saturating_add(ms.saturating_mul(1_000_000))
-            }
-        };
-        match time_ns {
-            Some(time_ns) if deadline_ns <= time_ns => Err(EnqueueError::DeadlinePassed { deadline_ns, time_ns }),
-            _ => Ok(Some(deadline_ns)),
+/// The deadline of a message that names `deadline_ns` or none, enqueued at `time_ns` of the node's clock,
+/// where `default_ms` after that is the default.
+pub(super) fn deadline_of(
+    deadline_ns: Option<u64>,
+    default_ms: Option<u64>,
+    time_ns: Option<u64>,
+) -> Result<Option<u64>, EnqueueError> {
+    let deadline_ns = match (deadline_ns, default_ms) {
+        (Some(deadline_ns), _) => deadline_ns,
+        (None, None) => return Ok(None),
+        (None, Some(ms)) => {
+            let time_ns = time_ns.ok_or(EnqueueError::NoTime)?;
+            time_ns.saturating_add(ms.saturating_mul(1_000_000))
         }
+    };
+    match time_ns {
+        Some(time_ns) if deadline_ns <= time_ns => Err(EnqueueError::DeadlinePassed { deadline_ns, time_ns }),
+        _ => Ok(Some(deadline_ns)),
     }
 }
 

@@ -2,7 +2,9 @@
 
 use super::keys::IdempotencyKey;
 use super::past::PastStatus;
+use super::terms::TermsError;
 use crate::checkpoint::Checkpoint;
+use crate::contract::LaneTerms;
 use crate::frame::EncodedFrame;
 use crate::ids::{AccountId, ShardId};
 use crate::limits::MESSAGE_BYTES_MAX;
@@ -129,9 +131,10 @@ pub enum EnqueueError {
     /// The receiver lives on public NEAR, to which there is no lane yet.
     #[error("receiver {0} is on public NEAR, and near has no lane")]
     NearHasNoLane(AccountId),
-    /// The node has not yet found the contract's tip in its own records.
+    /// The node has not yet read its lanes in the contract, or not found the tip there in its own records.
     #[error(
-        "this node is starting: it has not yet seen the bridge contract's tip; is NEAR reachable? `shard-node status` tells"
+        "this node is starting: it has not yet seen its lanes and its tip in the bridge contract; is NEAR reachable? \
+         `shard-node status` tells"
     )]
     Starting,
     /// No such shard is registered.
@@ -143,6 +146,9 @@ pub enum EnqueueError {
     /// Either shard has stopped requests in the bridge contract, or evidence froze the lane there.
     #[error("requests to {0} are stopped in the bridge contract: `shard-node lane show {0}` says by whom")]
     LaneStopped(ShardId),
+    /// Both shards have agreed upon less.
+    #[error(transparent)]
+    Terms(#[from] TermsError),
     /// The peer has lost its data, and the lane with it.
     #[error("the lane to {peer} is over: {reason}")]
     Over {
@@ -402,6 +408,12 @@ pub struct OutboundStatus {
     pub waiting_for: Option<String>,
     /// The contradiction that froze the lane.
     pub frozen: Option<String>,
+    /// Whether either shard has stopped requests in the contract, or evidence froze the lane there.
+    #[serde(default)]
+    pub stopped: bool,
+    /// What both shards have agreed upon in the contract, which this node's own limits may narrow.
+    #[serde(default)]
+    pub terms: Option<LaneTerms>,
     /// The peer's incarnation in which the lane is.
     #[serde(default)]
     pub peer_incarnation: u32,

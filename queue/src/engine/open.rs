@@ -14,6 +14,7 @@ use super::records::{
 };
 use super::retention::Retention;
 use super::settlement::Settlement;
+use super::terms::Lanes;
 use super::{Config, Engine, Now, STORE_FORMAT, Stop};
 use crate::store::{Store, StoreError};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -76,7 +77,7 @@ impl<S: Store> Engine<S> {
             incarnation,
             own: None,
             successors,
-            stopped_lanes: BTreeSet::new(),
+            lanes: Lanes::default(),
             past,
             connected: BTreeSet::new(),
             resumed: false,

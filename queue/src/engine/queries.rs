@@ -123,6 +123,8 @@ impl<S: Store> Engine<S> {
             connected,
             waiting_for: self.outbound_waits_for(outbound, connected),
             frozen: record.frozen.clone(),
+            stopped: self.lanes.is_stopped(outbound.peer()),
+            terms: self.lanes.terms(outbound.peer()).agreed().cloned(),
             peer_incarnation: record.lane.destination_incarnation,
             awaits_incarnation: self.successors.get(outbound.peer()).map(|successor| successor.incarnation),
         }

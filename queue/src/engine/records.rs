@@ -255,8 +255,8 @@ pub(super) struct SettlementRecord {
     /// Received and sent sizes of heads of the peer that the reverse lane has not reached: the first
     /// one, and the newest.
     pub(super) ahead: Vec<(u64, u64)>,
-    /// Calls without a result, with their deadlines (`u64::MAX` for none); as many as the call
-    /// window.
+    /// Calls without a result, with their deadlines (`u64::MAX` for none); at most as many as the widest
+    /// call window was.
     pub(super) open_calls: BTreeMap<u64, u64>,
     /// Messages below are not kept.
     pub(super) pruned: u64,

@@ -13,10 +13,12 @@ mod recovery;
 mod rekey;
 mod retention;
 mod settlement;
+mod terms;
 mod world;
 
 use super::records::HOME;
 use super::*;
+use crate::limits::MESSAGE_BYTES_MAX;
 use crate::store::CrashPlan;
 use world::{S, World, name};
 

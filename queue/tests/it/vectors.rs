@@ -11,6 +11,7 @@ mod frames;
 mod heads;
 mod merkle;
 mod messages;
+mod permissions;
 pub mod proofs;
 mod salts;
 mod settlement;

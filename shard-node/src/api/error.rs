@@ -6,7 +6,7 @@ use axum::Json;
 use axum::extract::rejection::{JsonRejection, PathRejection, QueryRejection};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
-use queue::engine::{EnqueueError, InboxError as EngineInboxError, OutcomeError, ProveError};
+use queue::engine::{EnqueueError, InboxError as EngineInboxError, OutcomeError, ProveError, TermsError};
 use queue::store::StoreError;
 
 /// When a caller who came too early may try again, in milliseconds.
@@ -58,6 +58,7 @@ impl From<EnqueueError> for Failure {
             EnqueueError::UnknownShard(_) => (StatusCode::NOT_FOUND, "unknown_shard"),
             EnqueueError::LaneClosed(_) => (StatusCode::FORBIDDEN, "lane_closed"),
             EnqueueError::LaneStopped(_) => (StatusCode::FORBIDDEN, "lane_stopped"),
+            EnqueueError::Terms(error) => status_of_terms(error),
             EnqueueError::Over { .. } => (StatusCode::CONFLICT, "lane_over"),
             EnqueueError::KeyPast { .. } => (StatusCode::CONFLICT, "key_past"),
             EnqueueError::Frozen { .. } => (StatusCode::CONFLICT, "lane_frozen"),
@@ -79,6 +80,16 @@ impl From<EnqueueError> for Failure {
             EnqueueError::Starting | EnqueueError::NoTime => failure.retry_in(RETRY_MS),
             _ => failure,
         }
+    }
+}
+
+fn status_of_terms(error: &TermsError) -> (StatusCode, &'static str) {
+    match error {
+        TermsError::TooLarge { .. } => (StatusCode::PAYLOAD_TOO_LARGE, "too_large"),
+        TermsError::CallGas { .. } => (StatusCode::FORBIDDEN, "call_gas"),
+        TermsError::NoCalls(_) => (StatusCode::FORBIDDEN, "no_calls"),
+        TermsError::NotPermitted { .. } => (StatusCode::FORBIDDEN, "not_permitted"),
+        TermsError::Unreadable { .. } => (StatusCode::FORBIDDEN, "permissions_unreadable"),
     }
 }
 

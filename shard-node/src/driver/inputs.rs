@@ -4,11 +4,11 @@ use super::command::{Command, Outgoing, SentMessage, answer};
 use super::{AttestOutcome, Driver, Input, NearState, NodeState, NodeStop, Request, read_inbox};
 use crate::near::{Attempt, NearEvent};
 use crate::transport::PeerEvent;
-use queue::contract::{LaneView, ShardStatus, ShardView};
+use queue::contract::{ShardStatus, ShardView};
 use queue::engine::{Direction, EnqueueError, Now, RegisteredShard, Stop, Ticket};
 use queue::ids::{Route, ShardId, route};
 use queue::store::Store;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 impl<S: Store> Driver<S> {
     pub(super) fn handle(&mut self, input: Input) -> Result<(), NodeStop> {
@@ -149,12 +149,7 @@ impl<S: Store> Driver<S> {
                     NearState { reachable: true, final_block_time_ns: Some(block_time_ns), last_error: None, attested };
                 self.engine.handle_near_time(block_time_ns, self.clock.now());
             }
-            NearEvent::Lanes(lanes) => {
-                let stopped: BTreeSet<_> =
-                    lanes.into_iter().filter(LaneView::is_stopped).map(|lane| lane.peer).collect();
-                tracing::info!(?stopped, "the bridge contract's lanes were read");
-                self.engine.handle_stopped_lanes(stopped);
-            }
+            NearEvent::Lanes(lanes) => self.handle_lanes(lanes),
             NearEvent::Registry(mut shards) => {
                 shards.retain(was_active);
                 self.registered = Some(shards.clone());

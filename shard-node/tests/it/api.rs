@@ -86,6 +86,7 @@ impl Node {
         let mut node = Node::start(backlog_bytes_max).await;
         node.expect_request(|request| matches!(request, Request::FetchTip)).await;
         node.near.send(NearEvent::BlockTime(1_000 * SECOND_NS)).await.unwrap();
+        node.near.send(NearEvent::Lanes(vec![])).await.unwrap();
         node.near.send(NearEvent::Tip(None)).await.unwrap();
         node.near.send(NearEvent::Registry(vec![registered("alpha"), registered("beta")])).await.unwrap();
         node.expect_request(|request| matches!(request, Request::SetPeers(_))).await;
@@ -325,6 +326,7 @@ async fn the_same_key_is_the_same_message_and_another_content_is_refused() {
 async fn a_node_that_knows_no_time_takes_no_deadline_to_count_from_it() {
     let mut node = Node::start(1_000).await;
     node.expect_request(|request| matches!(request, Request::FetchTip)).await;
+    node.near.send(NearEvent::Lanes(vec![])).await.unwrap();
     node.near.send(NearEvent::Tip(None)).await.unwrap();
     node.near.send(NearEvent::Registry(vec![registered("alpha"), registered("beta")])).await.unwrap();
     node.expect_request(|request| matches!(request, Request::SetPeers(_))).await;

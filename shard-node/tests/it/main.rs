@@ -20,4 +20,5 @@ mod send;
 mod shard;
 mod store;
 mod stream;
+mod terms;
 mod verify;

@@ -4,6 +4,7 @@ use super::super::*;
 use super::world::{S, World, name};
 use crate::codec;
 use crate::frame::{ReceiverFrame, SenderFrame};
+use crate::limits::MESSAGE_BYTES_MAX;
 use crate::message::Tombstone;
 use crate::store::{CrashPlan, Store};
 

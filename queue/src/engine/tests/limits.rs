@@ -56,7 +56,7 @@ fn two_lanes_full_of_requests_that_all_expire_drain_completely() {
 
 #[test]
 fn the_call_window_is_full_by_its_own_name_and_opens_with_the_results() {
-    let settling = Settling { call_window: 3, ..Settling::default() };
+    let settling = Settling { call_window: Some(3), ..Settling::default() };
     let mut world = World::with(CrashPlan::Prompt, u64::MAX, settling, None);
     for _ in 0..3 {
         world.enqueue("alpha", call("alpha", "beta")).unwrap();

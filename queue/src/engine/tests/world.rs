@@ -6,8 +6,10 @@ mod signer;
 pub(super) use signer::{sign, trust};
 
 use super::super::*;
+use super::terms::lanes;
 use crate::attestation::{Attestation, ChainSignature};
 use crate::checkpoint::{CHECKPOINT_VERSION, Checkpoint};
+use crate::contract::LaneTerms;
 use crate::digest::empty_root;
 use crate::frame::{FRAME_HEADER_BYTES, Release, SenderFrame, decode_frame};
 use crate::heads::{HeadTrie, SidePosition};
@@ -50,6 +52,8 @@ pub(super) struct World {
     pub(super) cost: AttestCost,
     /// What the contract lists.
     registry: BTreeMap<ShardId, RegisteredShard>,
+    /// The lane between the two, if it is open in the contract.
+    pub(super) terms: Option<LaneTerms>,
 }
 
 impl World {
@@ -77,6 +81,7 @@ impl World {
             signer_is_down_for: None,
             cost: AttestCost::default(),
             registry: ["alpha", "beta"].map(|shard| (name(shard), registered(shard))).into(),
+            terms: None,
         };
         for shard in ["alpha", "beta"] {
             let engine = world.open(shard, MemoryStore::new(plan));
@@ -109,6 +114,7 @@ impl World {
 
     pub(super) fn open(&self, shard: &str, store: MemoryStore) -> Engine<MemoryStore> {
         let mut engine = Engine::open(self.config(shard), store, self.now).unwrap();
+        engine.handle_lanes(lanes(shard, self.terms.as_ref()));
         engine.handle_registry(self.registry()).unwrap();
         engine.handle_near_time(self.now.unix_ns, self.now);
         engine

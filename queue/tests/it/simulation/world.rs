@@ -364,6 +364,7 @@ impl World {
         let (near_ns, now) = (self.near_ns(), self.now(shard));
         let shards = self.bridge.shards();
         let engine = &mut self.node(shard).engine;
+        engine.handle_lanes(vec![]);
         engine.handle_registry(shards).expect("no other copy of this disk began anew");
         engine.handle_near_time(near_ns, now);
     }
