@@ -7,6 +7,8 @@ mod stop;
 mod terms;
 mod unfreeze;
 
+pub(super) use terms::text as terms_text;
+
 use super::Output;
 use super::access::Bridge;
 use anyhow::Context as _;

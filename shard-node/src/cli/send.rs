@@ -46,7 +46,7 @@ pub struct SendArgs {
     #[arg(long, value_name = "ACCOUNT")]
     from: Option<AccountId>,
     /// The message expires if the destination doesn't take it within this time, as 30s, 10m or 2h
-    /// [default: as the node's configuration says]
+    /// [default: as the lane's terms or the node's configuration say]
     #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration, conflicts_with = "stdin")]
     deadline: Option<Duration>,
     /// Your own name for the message: sent again under it, within 24 hours, it is the same message

@@ -1,6 +1,7 @@
 //! `shard-node status`: the state of a running node.
 
 use super::Output;
+use super::lane::terms_text;
 use crate::api::types::{NearStatus, StatusResponse};
 use crate::client::Client;
 use crate::home::Home;
@@ -33,6 +34,16 @@ fn text(status: &StatusResponse) -> Result<String, std::fmt::Error> {
     writeln!(text, "checkpoints: {}", checkpoints(engine))?;
     for lane in &engine.outbound {
         writeln!(text, "lane {} → {}: {}", engine.shard, lane.peer, outbound(lane))?;
+        if lane.stopped {
+            writeln!(
+                text,
+                "  STOPPED: no requests, by the bridge contract; `shard-node lane show {}` says why",
+                lane.peer
+            )?;
+        }
+        if let Some(agreed) = &lane.terms {
+            writeln!(text, "  terms: {}", terms_text(agreed))?;
+        }
     }
     for lane in &engine.inbound {
         writeln!(text, "lane {} → {}: {}", lane.peer, engine.shard, inbound(lane))?;

@@ -1,8 +1,10 @@
 //! `shard-node lane`: two owners agree on a lane, stop and resume it.
 
+use crate::api::refusal;
 use crate::operator::Operator;
 use crate::relay::Process;
 use serde_json::{Value, json};
+use shard_node::api::types::NewMessage;
 use shard_node::client::ClientError;
 use std::time::Duration;
 
@@ -48,6 +50,15 @@ async fn two_owners_agree_on_a_lane_by_the_very_terms_and_each_stops_its_own_sid
     operator.network.stop().await;
 }
 
+/// Alpha offers beta these terms, and beta accepts.
+async fn agree(operator: &Operator, terms: &[&str]) -> Value {
+    operator.on_bridge(&[&["lane", "propose", "beta", "--shard", "alpha"], terms].concat()).await.json();
+    let offer = operator.ask(&["lane", "show", "alpha", "--shard", "beta", "--offer"]).await;
+    std::fs::write(operator.path("terms.json"), &offer.stdout).unwrap();
+    let accepted = operator.on_bridge(&["lane", "accept", "alpha", "--shard", "beta", "--terms", "terms.json"]).await;
+    accepted.json()["terms"].clone()
+}
+
 /// Sends until the node answers like this; any other refusal than by the contract's record fails.
 async fn until_sending_gives(node: &Process, expected: Option<&str>) {
     tokio::time::timeout(Duration::from_secs(60), async {
@@ -72,10 +83,7 @@ async fn a_node_takes_no_requests_for_a_lane_that_either_owner_has_stopped() {
     let operator = Operator::start().await;
     operator.init("beta").await;
     let alpha = Process::start(&operator.network, &operator.path("alpha"), "alpha").await;
-    operator.on_bridge(&["lane", "propose", "beta", "--shard", "alpha"]).await.json();
-    let offer = operator.ask(&["lane", "show", "alpha", "--shard", "beta", "--offer"]).await;
-    std::fs::write(operator.path("terms.json"), &offer.stdout).unwrap();
-    operator.on_bridge(&["lane", "accept", "alpha", "--shard", "beta", "--terms", "terms.json"]).await.json();
+    agree(&operator, &[]).await;
 
     for (who, peer, side) in [("alpha", "beta", "--outbound"), ("beta", "alpha", "--inbound")] {
         until_sending_gives(&alpha, None).await;
@@ -85,6 +93,75 @@ async fn a_node_takes_no_requests_for_a_lane_that_either_owner_has_stopped() {
     }
     until_sending_gives(&alpha, None).await;
     alpha.stop().await;
+    operator.network.stop().await;
+}
+
+/// Waits until the node says that these terms count for its lane to beta.
+async fn until_read(node: &Process, terms: &Value) {
+    let reading = async {
+        loop {
+            let lanes = node.client.status().await.expect("a status").engine.outbound;
+            if serde_json::to_value(&lanes[0].terms).expect("JSON") == *terms {
+                return;
+            }
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(60), reading).await.expect("the node reads the contract");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn smaller_terms_that_both_owners_agree_on_bind_a_running_node_and_one_that_starts_again() {
+    let operator = Operator::start().await;
+    let beta = Process::start(&operator.network, &operator.path("beta"), "beta").await;
+    let alpha = Process::start(&operator.network, &operator.path("alpha"), "alpha").await;
+    until_read(&alpha, &agree(&operator, &[]).await).await;
+    let long = "x".repeat(3_000);
+    alpha.send("beta", &long).await.expect("accepted");
+
+    std::fs::write(operator.path("permissions"), "alpha ann.beta\n*.beta *.alpha\n").unwrap();
+    let smaller = ["--message-bytes-max", "2048", "--result-bytes-max", "2048", "--deadline", "1h"];
+    let terms = agree(&operator, &[&smaller[..], &["--permissions", "permissions"]].concat()).await;
+    until_read(&alpha, &terms).await;
+    let (code, message, _) = refusal(alpha.send("beta", &long).await.unwrap_err());
+    assert_eq!(code, "too_large");
+    assert!(
+        message.contains("2048") && message.contains("terms with beta") && message.contains("propose"),
+        "{message}"
+    );
+    alpha.send("beta", "short").await.expect("accepted");
+    let by_eve =
+        NewMessage { from: Some("eve.alpha".parse().unwrap()), ..NewMessage::new("ann.beta".parse().unwrap(), vec![]) };
+    let (code, message, _) = refusal(alpha.client.send(by_eve).await.unwrap_err());
+    assert_eq!(
+        (code.as_str(), message.contains("eve.alpha may not send to ann.beta")),
+        ("not_permitted", true),
+        "{message}"
+    );
+
+    let by_hand = operator.run(&["send", "--home", "alpha", "--to", "ann.beta", &long]).await;
+    assert!(by_hand.refusal().contains("2048"), "{by_hand:?}");
+    assert_eq!(operator.run(&["status", "--home", "alpha"]).await.json()["outbound"][0]["terms"], terms);
+
+    alpha.stop().await;
+    let alpha = Process::start(&operator.network, &operator.path("alpha"), "alpha").await;
+    assert_eq!(refusal(alpha.send("beta", &long).await.unwrap_err()).0, "too_large", "after a restart");
+    let delivered = async { while beta.client.status().await.expect("a status").engine.inbound[0].delivered < 2 {} };
+    tokio::time::timeout(Duration::from_secs(60), delivered).await.expect("what was accepted arrives, however long");
+    alpha.stop().await;
+    beta.stop().await;
+    operator.network.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nobody_signs_permissions_by_which_nobody_could_send() {
+    let operator = Operator::start().await;
+    operator.init("alpha").await;
+    operator.init("beta").await;
+    std::fs::write(operator.path("permissions"), "ann.alpha bob.beta\nann.alpha may call bob.beta\n").unwrap();
+    let propose = ["lane", "propose", "beta", "--shard", "alpha", "--permissions", "permissions"];
+    let refused = operator.on_bridge(&propose).await;
+    assert!(refused.refusal().contains("line 2") && refused.refusal().contains("nothing was signed"), "{refused:?}");
+    assert_eq!(operator.ask(&["lane", "list", "alpha"]).await.json(), json!([]));
     operator.network.stop().await;
 }
 

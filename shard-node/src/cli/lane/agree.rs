@@ -16,6 +16,7 @@ use std::process::ExitCode;
 #[command(after_help = "Examples:
   shard-node lane propose beta --home .local/alpha
   shard-node lane propose beta --home .local/alpha --message-bytes-max 65536 --deadline 10m
+  echo '*.alpha pay.beta' > list && shard-node lane propose beta --home .local/alpha --permissions list
   shard-node lane propose beta --shard alpha --near testnet --bridge bridge.alice.testnet --terms terms.json
 
 The shard's owner signs. What the deposit has beyond the offer's price comes back, and the

@@ -2,9 +2,11 @@
 
 use crate::cli::output::printable;
 use crate::home::{HomeError, read_bounded};
+use anyhow::Context as _;
 use clap::Args;
 use queue::contract::{LaneTerms, Permissions};
 use queue::digest::Hash;
+use queue::engine::PermissionList;
 use queue::limits::MESSAGE_BYTES_MAX;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -38,11 +40,11 @@ pub(super) struct TermsArgs {
     /// Deadline of a request that sets none, as in 10m, or `none` [first: none]
     #[arg(long, value_name = "DURATION", value_parser = parse_deadline)]
     deadline: Option<Deadline>,
-    /// File with a list of who may call what, which the contract shows to everybody [first:
-    /// everybody may]
+    /// File with a list of who may send to whom, which the contract shows to everybody: on each line a
+    /// sender and a receiver, each an account, `*.` and one for all below it, or `*` [first: everybody may]
     #[arg(long, value_name = "FILE", conflicts_with = "permissions_hash")]
     permissions: Option<PathBuf>,
-    /// Salted hash of a list that only the two shards know, in hex
+    /// Salted hash of a list that only the two shards know, in hex; nodes don't hold to it
     #[arg(long, value_name = "HASH", value_parser = parse_hash)]
     permissions_hash: Option<Hash>,
     /// All terms, as JSON
@@ -59,7 +61,7 @@ impl TermsArgs {
     /// The terms that are asked for: changes of `present`, if there are any.
     pub(super) fn terms(&self, present: Option<LaneTerms>) -> anyhow::Result<LaneTerms> {
         if let Some(path) = &self.terms {
-            return Ok(read(path)?);
+            return read(path);
         }
         let mut terms = match present {
             Some(present) => present,
@@ -72,6 +74,7 @@ impl TermsArgs {
         terms.deadline_ms = self.deadline.map_or(terms.deadline_ms, |Deadline(ms)| ms);
         if let Some(path) = &self.permissions {
             terms.permissions = Permissions::Public(read_bounded(path)?);
+            check_permissions(&terms).with_context(|| path.display().to_string())?;
         } else if let Some(hash) = self.permissions_hash {
             terms.permissions = Permissions::Private(hash);
         }
@@ -110,25 +113,40 @@ fn parse_hash(text: &str) -> Result<Hash, String> {
 /// Reads terms from a file, as `lane show --offer` prints them.
 ///
 /// # Errors
-/// [`HomeError`] of the file, or if it has no terms.
-pub(super) fn read(path: &Path) -> Result<LaneTerms, HomeError> {
+/// [`HomeError`] of the file, or if it has no terms; or if nobody could send by their permissions.
+pub(super) fn read(path: &Path) -> anyhow::Result<LaneTerms> {
     let text = read_bounded(path)?;
-    serde_json::from_str(&text).map_err(|error| HomeError::Malformed {
+    let terms = serde_json::from_str(&text).map_err(|error| HomeError::Malformed {
         path: path.to_owned(),
         reason: format!("these are no terms of a lane: {error}"),
-    })
+    })?;
+    check_permissions(&terms).with_context(|| path.display().to_string())?;
+    Ok(terms)
+}
+
+/// The contract takes any text for a list, and nodes let nobody send by one that they can't read.
+fn check_permissions(terms: &LaneTerms) -> anyhow::Result<()> {
+    if let Permissions::Public(list) = &terms.permissions {
+        list.parse::<PermissionList>().context("by these permissions nobody could send, nothing was signed")?;
+    }
+    Ok(())
 }
 
 /// Terms in one line, for people.
-pub(super) fn text(terms: &LaneTerms) -> String {
+pub(in crate::cli) fn text(terms: &LaneTerms) -> String {
     let LaneTerms { message_bytes_max, result_bytes_max, call_window, call_gas_max, .. } = terms;
     let deadline = terms
         .deadline_ms
         .map_or("none".to_owned(), |ms| humantime::format_duration(Duration::from_millis(ms)).to_string());
     let permissions = match &terms.permissions {
-        Permissions::Everybody => "everybody may call".to_owned(),
-        Permissions::Public(list) => format!("who may call: {}", printable(list.as_bytes())),
-        Permissions::Private(hash) => format!("who may call is in the list of salted hash {hash}"),
+        Permissions::Everybody => "everybody may send".to_owned(),
+        Permissions::Public(list) => {
+            let pairs: Vec<_> = list.lines().filter(|line| !line.trim().is_empty()).collect();
+            format!("only these may send: {}", printable(pairs.join(", ").as_bytes()))
+        }
+        Permissions::Private(hash) => {
+            format!("who may send is in the list of salted hash {hash}, which nodes don't know")
+        }
     };
     format!(
         "messages to {message_bytes_max} bytes, results to {result_bytes_max}, {call_window} calls at once of at most \
