@@ -12,6 +12,8 @@ mod rotate;
 mod show;
 mod transport;
 
+pub(super) use show::status;
+
 use super::Output;
 use super::access::Bridge;
 use anyhow::Context as _;

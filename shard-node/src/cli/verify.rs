@@ -88,21 +88,32 @@ struct Kind {
 pub(super) async fn run(args: VerifyArgs, output: &Output) -> anyhow::Result<ExitCode> {
     let trust = Trust { pinned: args.bridge.pinned()? };
     let shown = args.file.display().to_string();
-    let mut told = verify(&args.file, &trust).with_context(|| shown.clone())?;
+    let offline = verify(&args.file, &trust).with_context(|| shown.clone());
+    let asked = match args.on_chain {
+        true => {
+            let asked = async { on_chain::ask(&args.bridge.open().await?, &args.file).await }.await;
+            Some(asked.with_context(|| shown.clone()))
+        }
+        false => None,
+    };
+    let mut told = match (offline, &asked) {
+        (Ok(told), _) => told,
+        // Whoever asked for the contract's word hears it, whatever it changes.
+        (Err(error), Some(Ok(answer))) => bail!("{error:#}\n{}", answer.human),
+        (Err(error), _) => return Err(error),
+    };
     let mut refused = false;
-    if args.on_chain {
-        let asked = async { on_chain::ask(&args.bridge.open().await?, &args.file).await }.await;
-        match asked.with_context(|| shown.clone()) {
-            Ok(answer) => {
-                told.human = format!("{}\n{}", told.human, answer.human);
-                told.json["on_chain"] = answer.json;
-                refused = !answer.verified;
-            }
-            Err(error) => {
-                // What was found offline holds whether or not the contract can be asked.
-                output.finish(&told.human, &told.json);
-                return Err(error);
-            }
+    match asked {
+        None => {}
+        Some(Ok(answer)) => {
+            told.human = format!("{}\n{}", told.human, answer.human);
+            told.json["on_chain"] = answer.json;
+            refused = !answer.verified;
+        }
+        Some(Err(error)) => {
+            // What was found offline holds whether or not the contract can be asked.
+            output.finish(&told.human, &told.json);
+            return Err(error);
         }
     }
     output.finish(&told.human, &told.json);

@@ -7,8 +7,9 @@ use near_primitives::types::Balance;
 use queue::ids::AccountId;
 use serde_json::Value;
 use shard_node::near::{Actor, Credentials, near_account};
+use std::fmt;
 use std::path::PathBuf;
-use std::process::Command;
+use std::process::{Command, Output};
 
 /// The account under which all others are made.
 pub const ROOT: &str = "test.near";
@@ -20,24 +21,43 @@ pub struct Operator {
 }
 
 /// What a command printed, and how it ended.
-#[derive(Debug)]
 pub struct Ran {
     pub code: Option<i32>,
-    pub stdout: String,
+    pub stdout: Vec<u8>,
     pub stderr: String,
 }
 
+impl From<Output> for Ran {
+    fn from(output: Output) -> Self {
+        let stderr = String::from_utf8(output.stderr).expect("UTF-8");
+        Ran { code: output.status.code(), stdout: output.stdout, stderr }
+    }
+}
+
+impl fmt::Debug for Ran {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "code {:?}, stdout {:?}, stderr {:?}", self.code, self.text(), self.stderr)
+    }
+}
+
 impl Ran {
+    /// What went to stdout, as text.
+    pub fn text(&self) -> String {
+        String::from_utf8_lossy(&self.stdout).into_owned()
+    }
+
     /// The printed object of a command that succeeded.
+    #[track_caller]
     pub fn json(&self) -> Value {
         assert_eq!(self.code, Some(0), "{self:?}");
-        serde_json::from_str(&self.stdout).unwrap_or_else(|error| panic!("{error}: {self:?}"))
+        serde_json::from_slice(&self.stdout).unwrap_or_else(|error| panic!("{error}: {self:?}"))
     }
 
     /// The words of a command that failed.
+    #[track_caller]
     pub fn refusal(&self) -> &str {
         assert_eq!(self.code, Some(1), "{self:?}");
-        assert_eq!(self.stdout, "", "a refusal goes to stderr");
+        assert_eq!(self.text(), "", "a refusal goes to stderr");
         &self.stderr
     }
 }
@@ -62,9 +82,7 @@ impl Operator {
     pub async fn run(&self, args: &[&str]) -> Ran {
         let mut command = Command::new(env!("CARGO_BIN_EXE_shard-node"));
         command.arg("--json").args(args).env("HOME", self.folder.path()).current_dir(self.folder.path());
-        let output = tokio::task::spawn_blocking(move || command.output()).await.expect("no panic").expect("it runs");
-        let text = |bytes| String::from_utf8(bytes).expect("UTF-8");
-        Ran { code: output.status.code(), stdout: text(output.stdout), stderr: text(output.stderr) }
+        tokio::task::spawn_blocking(move || command.output()).await.expect("no panic").expect("it runs").into()
     }
 
     /// The same, against the network's own bridge, with its keys at hand.

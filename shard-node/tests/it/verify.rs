@@ -23,7 +23,7 @@ fn root_secret() -> Scalar {
     *SecretKey::from_slice(&[7; 32]).unwrap().to_nonzero_scalar()
 }
 
-fn trust(instance: u8) -> TrustRoot {
+pub fn trust(instance: u8) -> TrustRoot {
     let domain = BridgeDomain {
         network: "localnet".parse().unwrap(),
         bridge: "bridge.test.near".parse().unwrap(),
@@ -35,7 +35,7 @@ fn trust(instance: u8) -> TrustRoot {
 }
 
 /// A proof that `ann.alpha` sent `text` to `bob.beta`, signed as the real signer would.
-fn proof(trust: &TrustRoot, sender: &str, text: &str) -> MessageProof {
+pub fn proof(trust: &TrustRoot, sender: &str, text: &str) -> MessageProof {
     let message = Message {
         version: MESSAGE_VERSION,
         salt: Hash([4; 32]),

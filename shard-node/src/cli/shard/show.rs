@@ -71,7 +71,7 @@ pub(super) fn text(view: &ShardView) -> Result<String, std::fmt::Error> {
 }
 
 /// A status in the words of the JSON.
-pub(super) fn status(status: ShardStatus) -> &'static str {
+pub(in crate::cli) fn status(status: ShardStatus) -> &'static str {
     match status {
         ShardStatus::Reserved => "reserved",
         ShardStatus::Active => "active",

@@ -3,9 +3,11 @@
 use super::{Kind, parse, read};
 use crate::cli::access::Bridge;
 use crate::cli::output::printable;
+use crate::cli::shard::status;
 use anyhow::{Context as _, bail};
+use queue::contract::{AttestedHead, NotProven, Proven, Shows, Verification, VerifyArgs, method};
 use queue::proof::{DELIVERY_PROOF_FORMAT, EXPIRY_PROOF_FORMAT, MESSAGE_PROOF_FORMAT};
-use serde_json::{Value, json};
+use serde_json::Value;
 use std::fs::File;
 use std::path::Path;
 
@@ -26,23 +28,39 @@ pub(super) async fn ask(bridge: &Bridge, path: &Path) -> anyhow::Result<Answer> 
         bail!("the contract verifies proofs of one message, no batches: leave --on-chain out")
     };
     let view = match format.as_str() {
-        MESSAGE_PROOF_FORMAT => "verify_message",
-        DELIVERY_PROOF_FORMAT => "verify_delivery",
-        EXPIRY_PROOF_FORMAT => "verify_expiry",
+        MESSAGE_PROOF_FORMAT => method::VERIFY_MESSAGE,
+        DELIVERY_PROOF_FORMAT => method::VERIFY_DELIVERY,
+        EXPIRY_PROOF_FORMAT => method::VERIFY_EXPIRY,
         _ => bail!("the contract has no view for a file of format {format:?}: leave --on-chain out"),
     };
+    // Not as a proof of this version: the contract is to judge what stands in the file.
     let proof: Value = parse(&bytes, "no proof")?;
-    let json: Value = bridge.client.view(view, &json!({ "proof": proof })).await?;
-    let verified = json["verified"].as_bool().context("the contract's answer doesn't say whether it is verified")?;
+    let answer: Verification = bridge.client.view(view, &VerifyArgs { proof }).await?;
+    let json = serde_json::to_value(&answer)?;
     let (account, url) = (&bridge.account, bridge.client.url());
-    let text = |value: &Value| printable(value.as_str().unwrap_or_default().as_bytes());
-    let human = if verified {
-        let heads = json["attested"].as_array().map(Vec::as_slice).unwrap_or_default();
-        let shards = heads.iter().map(|head| format!("{} is {}", text(&head["shard"]), text(&head["status"])));
-        let shards = shards.collect::<Vec<_>>().join(", ");
-        format!("verified also by {account}, as {url} tells: {}; shard {shards}", text(&json["shows"]))
-    } else {
-        format!("REFUSED by {account}, as {url} tells: {}", text(&json["reason"]))
+    let (verified, human) = match answer {
+        Verification::Proven(Proven { verified: true, shows, attested, .. }) => {
+            let shards: Vec<_> = attested.iter().map(attested_by).collect();
+            let shows = shown(shows);
+            (true, format!("verified by {account}, as {url} tells: {shows}; {}", shards.join(", ")))
+        }
+        Verification::Refused(NotProven { verified: false, reason }) => {
+            (false, format!("REFUSED by {account}, as {url} tells: {}", printable(reason.as_bytes())))
+        }
+        _ => bail!("the answer of {account} contradicts itself, as {url} tells: {json}"),
     };
     Ok(Answer { verified, human, json })
+}
+
+fn shown(shows: Shows) -> &'static str {
+    match shows {
+        Shows::Sent => "sent",
+        Shows::Delivered => "delivered",
+        Shows::Decided => "decided, which need not mean delivered",
+        Shows::NeverRuns => "never ran and never will",
+    }
+}
+
+fn attested_by(head: &AttestedHead) -> String {
+    format!("shard {} is {}", head.shard, status(head.status))
 }
