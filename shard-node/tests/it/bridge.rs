@@ -7,6 +7,13 @@ use shard_node::near::NearError;
 
 const SECOND: &str = "second.test.near";
 
+/// The first release's code, whose state has another layout.
+const FIRST_RELEASE: &str =
+    concat!(env!("CARGO_MANIFEST_DIR"), "/../bridge-contract/tests/fixtures/bridge_contract_v1.wasm");
+
+/// A bridge of the first release, with a key to its account, and a shard.
+const OLD: &str = "old.test.near";
+
 fn warnings(status: &Value) -> Vec<&str> {
     status["warnings"].as_array().expect("a list").iter().map(|text| text.as_str().expect("text")).collect()
 }
@@ -71,6 +78,60 @@ async fn status_warns_of_a_full_access_key_that_is_left_and_delete_keys_leaves_n
         let warned = warnings(&status).iter().any(|text| text.contains(&key.public_key.to_string()));
         assert_eq!(warned, left == 1, "{status}");
     }
+    operator.network.stop().await;
+}
+
+/// Deploys the first release, and has it register a shard; gives what `shard show` tells of that.
+async fn first_release(operator: &Operator, of_old: &[&str]) -> Value {
+    let key = operator.make_account(OLD).await;
+    std::fs::write(operator.path("old.json"), serde_json::to_vec(&key).unwrap()).unwrap();
+    let deploy = ["bridge", "deploy", "--admin", ROOT, "--wasm", FIRST_RELEASE, "--key-file", "old.json", "--yes"];
+    operator.run(&[&deploy[..], of_old].concat()).await.json();
+    let (member, keys) = (key.public_key.to_string(), operator.credentials());
+    let sign = ["--account", ROOT, "--credentials-dir", keys.to_str().unwrap()];
+    let reserve = ["shard", "reserve", "gamma", "--member", &member, "--curve", "ed25519"];
+    operator.run(&[&reserve[..], of_old, &sign].concat()).await.json();
+    let active = operator.run(&[&["shard", "activate", "gamma"], of_old, &sign[..]].concat()).await.json();
+    assert_eq!(active["status"], "active", "{active}");
+    operator.run(&[&["shard", "show", "gamma"], of_old].concat()).await.json()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn code_is_replaced_only_where_that_is_said_and_the_shards_are_still_there() {
+    let operator = Operator::start().await;
+    let rpc = operator.network.rpc.clone();
+    let of_old = ["--near", &rpc, "--bridge", OLD];
+    let status = || async { operator.run(&[&["bridge", "status"], &of_old[..]].concat()).await.json() };
+    let trust = || async { operator.run(&[&["bridge", "trust"], &of_old[..]].concat()).await.json() };
+    let before = first_release(&operator, &of_old).await;
+    let (old, pin) = (status().await, trust().await);
+    let old_hash = old["code_hash"].as_str().unwrap();
+    assert_ne!(old["code_hash"], old["release_code_hash"]);
+    assert!(warnings(&old).iter().any(|text| text.contains("not that of this release")), "{old}");
+
+    let deploy = [&["bridge", "deploy", "--key-file", "old.json"], &of_old[..]].concat();
+    let unasked = operator.run(&[&deploy[..], &["--yes"]].concat()).await;
+    for part in [OLD, "has a contract already", old_hash, "--replace"] {
+        assert!(unasked.refusal().contains(part), "{part}: {unasked:?}");
+    }
+    let replace = [&deploy[..], &["--replace"]].concat();
+    let unsure = operator.run(&replace).await;
+    assert!(unsure.refusal().contains("nothing was signed") && unsure.refusal().contains(old_hash), "{unsure:?}");
+    assert_eq!(status().await, old, "a refusal changes nothing");
+
+    let release_hash = old["release_code_hash"].clone();
+    for turn in ["from the first release", "once more by itself"] {
+        let replaced = operator.run(&[&replace[..], &["--yes"]].concat()).await.json();
+        assert_eq!((&replaced["code_hash"], &replaced["trust"]), (&release_hash, &pin), "{turn}");
+        let status = status().await;
+        assert_eq!((&status["code_hash"], &status["shards"]), (&release_hash, &json!(1)), "{turn}: {status}");
+        assert!(!warnings(&status).iter().any(|text| text.contains("release")), "{turn}: {status}");
+        let after = operator.run(&[&["shard", "show", "gamma"], &of_old[..]].concat()).await.json();
+        assert_eq!(after, before, "{turn}");
+    }
+    let nothing = [&["bridge", "deploy", "--replace", "--yes", "--near", &rpc], &["--bridge", ROOT][..]].concat();
+    let nothing = operator.run(&nothing).await;
+    assert!(nothing.refusal().contains("test.near has no contract to replace"), "{nothing:?}");
     operator.network.stop().await;
 }
 
