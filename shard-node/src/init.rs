@@ -13,7 +13,7 @@ use near_primitives::types::Balance;
 use queue::attestation::AttestationKind;
 use queue::contract::ShardStatus;
 use queue::ids::{AccountId, ShardId};
-use queue::trust::TrustRoot;
+use queue::trust::{Curve, TrustRoot};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::io;
@@ -51,6 +51,8 @@ pub struct Options {
     pub api_addr: Option<SocketAddr>,
     /// Addresses that the bridge contract lists; on localnet the node's own by default.
     pub addresses: Vec<String>,
+    /// The curve of the shard's derived key; that of a registered shard, otherwise secp256k1, if left out.
+    pub curve: Option<Curve>,
 }
 
 /// What `init` has made.
@@ -127,6 +129,19 @@ pub enum InitError {
     /// The shard can't be registered.
     #[error(transparent)]
     Registration(#[from] RegistrationError),
+    /// The shard is registered on the other curve.
+    #[error(
+        "shard {shard} is registered on {found}, not {asked}: leave --curve out, and change it with \
+         `shard-node shard rekey --curve {asked}`"
+    )]
+    OtherCurve {
+        /// The shard.
+        shard: ShardId,
+        /// The curve of its newest key epoch.
+        found: Curve,
+        /// What was asked for.
+        asked: Curve,
+    },
     /// No port can be had.
     #[error("no free port on {ip}: {error}", ip = Ipv4Addr::LOCALHOST)]
     Port {
@@ -174,9 +189,11 @@ pub async fn init(options: Options, step: impl Fn(&str)) -> Result<Initialised, 
             keys.member_public(),
             keys.transport_public(),
             config.addresses.clone(),
+            options.curve.unwrap_or(Curve::Secp256k1),
         ),
     };
-    let active = register(&registration, sponsor.as_ref().map(|(sponsor, _)| sponsor), &keys, &step).await?;
+    let sponsor_key = sponsor.as_ref().map(|(sponsor, _)| sponsor);
+    let active = register(&registration, options.curve, sponsor_key, &keys, &step).await?;
     if let Some((sponsor, path)) = &sponsor {
         keep_owner_key(&config.owner, sponsor, path)?;
     }
@@ -343,12 +360,18 @@ fn check_same(home: &Home, config: &Config, options: &Options, trust: &TrustRoot
 /// Registers as far as the credentials go; says whether the shard is active.
 async fn register(
     registration: &Registration,
+    curve: Option<Curve>,
     sponsor: Option<&Sponsor>,
     keys: &Keys,
     step: &impl Fn(&str),
 ) -> Result<bool, InitError> {
     step("looking the shard up");
     let registered = registration.registered().await?;
+    if let (Some(view), Some(asked)) = (&registered, curve)
+        && view.curve != asked
+    {
+        return Err(InitError::OtherCurve { shard: view.shard.clone(), found: view.curve, asked });
+    }
     if let Some(sponsor) = sponsor {
         step("making the owner's account");
         registration.ensure_owner(sponsor).await?;

@@ -1,9 +1,11 @@
 //! `shard-node init`: makes a node's home and registers its shard.
 
 use super::Output;
+use super::shard::parse_curve;
 use crate::init::{self, Initialised, Options};
 use crate::near::Network;
 use queue::ids::{AccountId, ShardId};
+use queue::trust::Curve;
 use std::fmt::Write as _;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -44,6 +46,9 @@ pub struct InitArgs {
     /// [default: on localnet the --p2p-addr, elsewhere none]
     #[arg(long, value_name = "HOST:PORT")]
     publish_address: Vec<String>,
+    /// Curve of the shard's derived key: secp256k1 or ed25519 [default: secp256k1]
+    #[arg(long, value_name = "CURVE", value_parser = parse_curve)]
+    curve: Option<Curve>,
 }
 
 pub(super) async fn run(args: InitArgs, output: &Output) -> anyhow::Result<ExitCode> {
@@ -57,6 +62,7 @@ pub(super) async fn run(args: InitArgs, output: &Output) -> anyhow::Result<ExitC
         p2p_addr: args.p2p_addr,
         api_addr: args.api_addr,
         addresses: args.publish_address,
+        curve: args.curve,
     };
     let made = init::init(options, |text| output.step(text)).await?;
     output.finish(&summary(&made), &made);

@@ -12,6 +12,7 @@ mod rotate;
 mod show;
 mod transport;
 
+pub(super) use reserve::parse_curve;
 pub(super) use show::status;
 
 use super::Output;

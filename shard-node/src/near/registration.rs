@@ -97,15 +97,9 @@ impl Registration {
         member: queue::trust::PublicKey,
         transport: queue::trust::PublicKey,
         addresses: Vec<String>,
+        curve: Curve,
     ) -> ReserveArgs {
-        ReserveArgs {
-            shard,
-            members: vec![member],
-            threshold: 1,
-            curve: Curve::Secp256k1,
-            transport_keys: vec![transport],
-            addresses,
-        }
+        ReserveArgs { shard, members: vec![member], threshold: 1, curve, transport_keys: vec![transport], addresses }
     }
 
     /// The registered shard, if the name is this node's.

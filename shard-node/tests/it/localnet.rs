@@ -54,6 +54,7 @@ impl Network {
             p2p_addr: None,
             api_addr: None,
             addresses: Vec::new(),
+            curve: None,
         }
     }
 

@@ -5,6 +5,7 @@ mod api;
 mod backup;
 mod bench;
 mod bridge;
+mod curves;
 mod files;
 mod fleet;
 mod lane;

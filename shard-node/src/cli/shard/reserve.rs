@@ -100,7 +100,7 @@ pub(super) fn threshold(given: Option<u16>, members: &[PublicKey]) -> anyhow::Re
 }
 
 /// Parses the name of a curve.
-pub(super) fn parse_curve(text: &str) -> Result<Curve, String> {
+pub(in crate::cli) fn parse_curve(text: &str) -> Result<Curve, String> {
     let curves = [Curve::Secp256k1, Curve::Ed25519];
     let found = curves.into_iter().find(|curve| curve.to_string() == text);
     found.ok_or_else(|| format!("{text:?} is no curve: expected secp256k1 or ed25519"))
