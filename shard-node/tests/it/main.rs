@@ -3,6 +3,7 @@
 
 mod api;
 mod backup;
+mod balance;
 mod bench;
 mod bridge;
 mod curves;
