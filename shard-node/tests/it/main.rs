@@ -19,6 +19,7 @@ mod processes;
 mod prove;
 mod recovery;
 mod relay;
+mod retention;
 mod rounds;
 mod send;
 mod shard;
