@@ -24,7 +24,7 @@ const FORMAT: &str = "private-shard-bridge/member-signature/1";
 pub(super) struct AgreementArgs {
     /// Print the signature of the home's member key as a file, and call nothing
     #[arg(long, requires = "home")]
-    pub(super) sign_only: bool,
+    sign_only: bool,
     /// File with another member's signature, as --sign-only prints it; may be repeated
     #[arg(long, value_name = "FILE")]
     signature: Vec<PathBuf>,
@@ -44,35 +44,47 @@ struct SignatureFile {
     signature: [u8; 64],
 }
 
+impl AgreementArgs {
+    /// The members' agreement to a statement, which `text` says for people. `None` if the signature of the
+    /// home's member is all that was asked for: it was printed.
+    ///
+    /// # Errors
+    /// The home's key is no member's, a file isn't of a member or not for this statement, or there are too
+    /// few.
+    pub(super) async fn reach(
+        &self,
+        bridge: &Bridge,
+        shard: &ShardView,
+        statement: Statement,
+        text: &str,
+        output: &Output,
+    ) -> anyhow::Result<Option<Endorsements>> {
+        let agreement = Agreement { bridge, domain: bridge.domain().await?, shard, statement, text };
+        if self.sign_only {
+            let file = agreement.own()?;
+            let file = file.with_context(|| format!("the home's member key is no member of shard {}", shard.shard))?;
+            output.finish(&serde_json::to_string_pretty(&file)?, &file);
+            return Ok(None);
+        }
+        agreement.gather(&self.signature).map(Some)
+    }
+}
+
 /// What members are to agree to.
-pub(super) struct Agreement<'a> {
-    pub(super) bridge: &'a Bridge,
-    pub(super) domain: BridgeDomain,
-    pub(super) shard: &'a ShardView,
-    pub(super) statement: Statement,
+struct Agreement<'a> {
+    bridge: &'a Bridge,
+    domain: BridgeDomain,
+    shard: &'a ShardView,
+    statement: Statement,
     /// The statement for people.
-    pub(super) text: String,
+    text: &'a str,
 }
 
 impl Agreement<'_> {
-    /// Prints the signature of the home's member.
-    ///
-    /// # Errors
-    /// If the home's key is no member's.
-    pub(super) fn print_own(&self, output: &Output) -> anyhow::Result<()> {
-        let file = self.own()?;
-        let file = file.with_context(|| format!("the home's member key is no member of shard {}", self.shard.shard))?;
-        output.finish(&serde_json::to_string_pretty(&file)?, &file);
-        Ok(())
-    }
-
     /// The signatures of the home's member, if there is a home, and of the files.
-    ///
-    /// # Errors
-    /// A file that isn't of a member or not for this statement, or too few.
-    pub(super) fn gather(&self, args: &AgreementArgs) -> anyhow::Result<Endorsements> {
+    fn gather(&self, paths: &[PathBuf]) -> anyhow::Result<Endorsements> {
         let mut files = Vec::new();
-        for path in &args.signature {
+        for path in paths {
             let file = read(path)?;
             ensure!(
                 file.shard == self.shard.shard,
@@ -114,7 +126,7 @@ impl Agreement<'_> {
         Ok(Some(SignatureFile {
             format: FORMAT.to_owned(),
             shard: self.shard.shard.clone(),
-            statement: self.text.clone(),
+            statement: self.text.to_owned(),
             members_version: self.shard.members_version,
             member,
             signature,

@@ -1,6 +1,6 @@
 //! `shard-node shard rekey`: a new key epoch.
 
-use super::endorsements::{Agreement, AgreementArgs};
+use super::endorsements::AgreementArgs;
 use super::reserve::parse_curve;
 use super::{ShardName, finish};
 use crate::cli::Output;
@@ -53,13 +53,9 @@ pub(super) async fn run(args: RekeyArgs, output: &Output) -> anyhow::Result<Exit
     let key_epoch = view.key_epoch.checked_add(1).context("there is no key epoch after the last one")?;
     let what = format!("open key epoch {key_epoch} of shard {shard}, on {curve}");
     let statement = Statement::Rekey { key_epoch, curve };
-    let domain = bridge.domain().await?;
-    let agreement = Agreement { bridge: &bridge, domain, shard: &view, statement, text: what.clone() };
-    if args.agreement.sign_only {
-        agreement.print_own(output)?;
+    let Some(endorsements) = args.agreement.reach(&bridge, &view, statement, &what, output).await? else {
         return Ok(ExitCode::SUCCESS);
-    }
-    let endorsements = agreement.gather(&args.agreement)?;
+    };
     let contract_args = ContractArgs { shard: shard.clone(), curve, endorsements };
     let signer = args.sign.account(Some(&view.owner))?;
     let action = call(method::REKEY, &contract_args, REKEY_TGAS, args.deposit)?;

@@ -1,10 +1,10 @@
 //! `shard-node shard rotate`: other members.
 
-use super::endorsements::{Agreement, AgreementArgs};
+use super::endorsements::AgreementArgs;
 use super::reserve::threshold;
 use super::{RECORDS_TGAS, ShardName, finish};
 use crate::cli::Output;
-use crate::cli::access::{Bridge, BridgeArgs, SignArgs};
+use crate::cli::access::{BridgeArgs, SignArgs};
 use crate::cli::transaction::{Act, AssentArgs, call};
 use anyhow::bail;
 use clap::Args;
@@ -77,12 +77,10 @@ pub(super) async fn run(args: RotateArgs, output: &Output) -> anyhow::Result<Exi
             let action = call(method::PROPOSE_ROTATION, &contract_args, RECORDS_TGAS, 0)?;
             (format!("announce to {what}"), action, true)
         } else {
-            let agreement = agreement(&bridge, &view, &args.member, threshold, &what).await?;
-            if args.agreement.sign_only {
-                agreement.print_own(output)?;
+            let statement = Statement::Rotate { members: keys(&args.member)?, threshold };
+            let Some(endorsements) = args.agreement.reach(&bridge, &view, statement, &what, output).await? else {
                 return Ok(ExitCode::SUCCESS);
-            }
-            let endorsements = agreement.gather(&args.agreement)?;
+            };
             (what, rotate(&view, args.member, threshold, endorsements)?, true)
         }
     };
@@ -95,20 +93,12 @@ pub(super) async fn run(args: RotateArgs, output: &Output) -> anyhow::Result<Exi
     finish(&bridge, &shard, &format!("transaction {}", transaction), output).await
 }
 
-async fn agreement<'a>(
-    bridge: &'a Bridge,
-    shard: &'a ShardView,
-    members: &[PublicKey],
-    threshold: u16,
-    text: &str,
-) -> anyhow::Result<Agreement<'a>> {
-    let mut keys = Vec::new();
-    for member in members {
-        let PublicKey::Ed25519(key) = member else { bail!("member {member} is no ed25519 key") };
-        keys.push(*key);
-    }
-    let statement = Statement::Rotate { members: keys, threshold };
-    Ok(Agreement { bridge, domain: bridge.domain().await?, shard, statement, text: text.to_owned() })
+fn keys(members: &[PublicKey]) -> anyhow::Result<Vec<[u8; 32]>> {
+    let key = |member: &PublicKey| match member {
+        PublicKey::Ed25519(key) => Ok(*key),
+        PublicKey::Secp256k1(_) => bail!("member {member} is no ed25519 key"),
+    };
+    members.iter().map(key).collect()
 }
 
 fn rotate(
