@@ -11,6 +11,7 @@ fn recover(script: &Script, disk: &Disk, index: &Path, reported: u64, what: &str
     assert!(store.turn() >= reported, "{what}: turn {} is there, {reported} was durable", store.turn());
     let moment = &script.moments[usize::try_from(store.turn()).expect("small")];
     assert_eq!(moment.read(&store).as_ref(), Ok(&moment.content), "{what}: turn {}", store.turn());
+    moment.check_pruned(&store, what);
     store
 }
 

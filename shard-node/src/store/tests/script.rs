@@ -37,6 +37,16 @@ pub(super) struct Moment {
 }
 
 impl Moment {
+    /// Checks that a store gives nothing of what is pruned.
+    pub(super) fn check_pruned(&self, store: &impl Store, what: &str) {
+        for (lane, pruned) in self.pruned.iter().filter(|(_, pruned)| *pruned > 0) {
+            for nonce in [0, pruned - 1] {
+                let read = store.read(lane, nonce, usize::MAX);
+                assert!(read.is_err(), "{what}: message {nonce} of {lane} is pruned below {pruned}, and was read");
+            }
+        }
+    }
+
     /// Reads all of a store.
     pub(super) fn read(&self, store: &impl Store) -> Result<Content, StoreError> {
         let lanes = self.pruned.iter().map(|(lane, pruned)| store.read(lane, *pruned, usize::MAX));
