@@ -1,25 +1,12 @@
 //! Backups of running nodes, and what restoring them leads to, with real processes.
 
+use crate::fleet::{ALPHA, BETA, Bridge, TRUST, in_time};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
-use shard_node::demo::fleet::{Fleet, SHARDS};
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Output;
-use std::time::Duration;
 use tokio::io::{AsyncBufReadExt as _, BufReader, Lines};
 use tokio::process::{Child, ChildStdout};
-
-/// Far above what a busy machine needs.
-const TIME_LIMIT: Duration = Duration::from_secs(300);
-
-const ALPHA: &str = SHARDS[0];
-const BETA: &str = SHARDS[1];
-
-struct Bridge {
-    fleet: Fleet,
-    folder: tempfile::TempDir,
-}
 
 /// `backup --follow`, and what it says.
 struct Follower {
@@ -28,52 +15,21 @@ struct Follower {
 }
 
 impl Bridge {
-    async fn start() -> Bridge {
-        let folder = tempfile::tempdir().expect("a folder");
-        let program = PathBuf::from(env!("CARGO_BIN_EXE_shard-node"));
-        let mut fleet = Fleet::new(program, folder.path().to_owned(), 20);
-        fleet.start_all(drop).await.expect("a running bridge");
-        Bridge { fleet, folder }
-    }
-
-    fn path(&self, name: &str) -> PathBuf {
-        self.folder.path().join(name)
-    }
-
-    async fn run(&self, args: &[&str]) -> Output {
-        let mut command = self.fleet.command();
-        command.current_dir(self.folder.path()).arg("--json").args(args);
-        command.output().await.expect("a process")
-    }
-
-    /// Runs a command that succeeds, and gives its last line.
-    async fn done(&self, args: &[&str]) -> Value {
-        let output = self.run(args).await;
-        assert!(output.status.success(), "{args:?}: {}{}", words(&output), String::from_utf8_lossy(&output.stdout));
-        let text = String::from_utf8_lossy(&output.stdout).into_owned();
-        serde_json::from_str(text.lines().last().unwrap_or_default()).unwrap_or_default()
-    }
-
     /// Sends messages from a shard to the other, and waits until the last is there.
     async fn exchange(&self, from: &str, texts: &[&str]) {
-        let to = if from == ALPHA { "bob.beta" } else { "bob.alpha" };
         for (at, text) in texts.iter().enumerate() {
-            let mut args = vec!["send", "--home", from, "--to", to, text];
-            if at + 1 == texts.len() {
-                args.extend(["--wait", "delivered"]);
-            }
-            self.done(&args).await;
+            let is_last = at + 1 == texts.len();
+            self.send(from, text, is_last.then_some("delivered")).await;
         }
     }
 
     /// Waits until a node has found the contract's tip in its records.
     async fn resumed(&self, shard: &str) {
-        while self.done(&["status", "--home", shard]).await["resumed"] != Value::Bool(true) {}
+        self.until(shard, "resumes", |status| status.engine.resumed).await;
     }
 
     async fn inbox_size(&self, shard: &str) -> u64 {
-        let status = self.done(&["status", "--home", shard]).await;
-        status["inbox_size"].as_u64().expect("a size")
+        self.client(shard).status().await.expect("a status").engine.inbox_size
     }
 
     async fn new_identity(&self) -> String {
@@ -82,17 +38,15 @@ impl Bridge {
     }
 
     fn follow(&self, recipient: &str) -> Follower {
-        let mut command = self.fleet.command();
-        command.current_dir(self.folder.path());
-        command.args(["backup", "--json", "--follow", "--home", ALPHA, "--to", "backups", "--recipient", recipient]);
-        let mut child = command.spawn().expect("a process");
+        let args = ["backup", "--json", "--follow", "--home", ALPHA, "--to", "backups", "--recipient", recipient];
+        let mut child = self.command(&args).spawn().expect("a process");
         let lines = BufReader::new(child.stdout.take().expect("piped")).lines();
         Follower { child, lines }
     }
 
     async fn restore(&self, from: &str, keys_of: &str) -> Value {
         let args = ["restore", "--from", from, "--identity", "identity.txt", "--home", ALPHA];
-        let restored = self.done(&[&args[..], &["--trust", "near/trust.json"]].concat()).await;
+        let restored = self.done(&[&args[..], &["--trust", TRUST]].concat()).await;
         assert!(!self.fleet.home(ALPHA).join("keys.json").exists(), "keys are not in a backup");
         fs::copy(self.path(keys_of).join("keys.json"), self.fleet.home(ALPHA).join("keys.json")).expect("copied");
         restored
@@ -114,10 +68,6 @@ impl Follower {
     }
 }
 
-fn words(output: &Output) -> String {
-    String::from_utf8_lossy(&output.stderr).into_owned()
-}
-
 fn parts(folder: &Path) -> Vec<PathBuf> {
     let entries = fs::read_dir(folder).expect("listed").map(|entry| entry.expect("an entry").path());
     let mut parts: Vec<_> = entries.filter(|path| path.extension().is_some_and(|suffix| suffix == "age")).collect();
@@ -127,7 +77,7 @@ fn parts(folder: &Path) -> Vec<PathBuf> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_node_resumes_from_the_newest_backup_and_stops_on_an_older_one() {
-    tokio::time::timeout(TIME_LIMIT, async {
+    in_time(async {
         let mut bridge = Bridge::start().await;
         let recipient = bridge.new_identity().await;
         bridge.exchange(ALPHA, &["a0", "a1"]).await;
@@ -137,8 +87,8 @@ async fn a_node_resumes_from_the_newest_backup_and_stops_on_an_older_one() {
         let old = bridge.done(&args).await;
         assert_eq!((old["shard"].as_str(), old["whole"].as_bool()), (Some(ALPHA), Some(true)));
         assert!(old["turn"].as_u64() > Some(0) && old["attested_height"].as_u64().is_some(), "{old}");
-        let again = bridge.run(&args).await;
-        assert!(!again.status.success() && words(&again).contains("nothing is overwritten"), "{}", words(&again));
+        let again = bridge.refused(&args).await;
+        assert!(again.contains("nothing is overwritten"), "{again}");
 
         let mut follower = bridge.follow(&recipient);
         assert_eq!(follower.next().await["whole"].as_bool(), Some(true));
@@ -167,19 +117,16 @@ async fn a_node_resumes_from_the_newest_backup_and_stops_on_an_older_one() {
         bridge.fleet.kill(ALPHA).await.expect("it ran");
         fs::rename(bridge.fleet.home(ALPHA), bridge.path("newer")).expect("moved");
         bridge.restore("old.age", "newer").await;
-        let stopped = bridge.run(&["run", "--home", ALPHA]).await;
-        assert_eq!(stopped.status.code(), Some(1));
-        let words = words(&stopped);
-        assert!(words.contains("not the newest copy") && words.contains("nothing was sealed or sent"), "{words}");
+        let stopped = bridge.refused(&["run", "--home", ALPHA]).await;
+        assert!(stopped.contains("not the newest copy") && stopped.contains("nothing was sealed or sent"), "{stopped}");
         assert_eq!(bridge.inbox_size(BETA).await, 6);
     })
-    .await
-    .expect("in time");
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_backup_that_is_changed_incomplete_or_of_another_bridge_is_not_restored() {
-    tokio::time::timeout(TIME_LIMIT, async {
+    in_time(async {
         let bridge = Bridge::start().await;
         let recipient = bridge.new_identity().await;
         let mut follower = bridge.follow(&recipient);
@@ -193,9 +140,9 @@ async fn a_backup_that_is_changed_incomplete_or_of_another_bridge_is_not_restore
             let bridge = &bridge;
             async move {
                 let args = ["restore", "--from", from, "--identity", identity, "--home", home, "--trust", trust];
-                let output = bridge.run(&args).await;
-                assert!(output.stdout.is_empty() || output.status.success(), "{args:?}");
-                (output.status.success(), words(&output))
+                let ran = bridge.run(&args).await;
+                assert!(ran.stdout.is_empty() || ran.code == Some(0), "{ran:?}");
+                (ran.code == Some(0), ran.stderr)
             }
         };
         let refused = |(success, words): (bool, String), why: &str| {
@@ -207,17 +154,17 @@ async fn a_backup_that_is_changed_incomplete_or_of_another_bridge_is_not_restore
                 "something is left"
             );
         };
-        assert!(bridge.run(&["backup", "--new-identity", "eve.txt"]).await.status.success());
-        let trust = fs::read_to_string(bridge.path("near/trust.json")).expect("read");
+        bridge.done(&["backup", "--new-identity", "eve.txt"]).await;
+        let trust = fs::read_to_string(bridge.path(TRUST)).expect("read");
         let instance =
             serde_json::from_str::<Value>(&trust).expect("JSON")["instance"].as_str().expect("hex").to_owned();
         fs::write(bridge.path("other.json"), trust.replace(&instance, &"0".repeat(64))).expect("written");
-        let pinned = "near/trust.json";
+        let pinned = TRUST;
 
         refused(restore("backups", "identity.txt", BETA, pinned).await, "nothing is overwritten");
         refused(restore("backups", "eve.txt", "again", pinned).await, "none of these identities");
         refused(restore("backups", "identity.txt", "again", "other.json").await, "the backup is of bridge");
-        refused(restore("near/trust.json", "identity.txt", "again", pinned).await, "no file in age's format");
+        refused(restore(TRUST, "identity.txt", "again", pinned).await, "no file in age's format");
 
         let parts = parts(&bridge.path("backups"));
         assert!(parts.len() >= 3, "{parts:?}");
@@ -235,17 +182,16 @@ async fn a_backup_that_is_changed_incomplete_or_of_another_bridge_is_not_restore
         assert!(restore("backups", "identity.txt", "again", pinned).await.0, "it is sound again");
         assert!(!bridge.path("again/keys.json").exists() && bridge.path("again/api.token").exists());
     })
-    .await
-    .expect("in time");
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn fsck_names_what_is_damaged_and_a_running_node_is_left_alone() {
-    tokio::time::timeout(TIME_LIMIT, async {
+    in_time(async {
         let mut bridge = Bridge::start().await;
         bridge.exchange(ALPHA, &["a0", "a1"]).await;
-        let busy = bridge.run(&["fsck", "--home", ALPHA]).await;
-        assert!(busy.status.code() == Some(1) && words(&busy).contains("home in use"), "{}", words(&busy));
+        let busy = bridge.refused(&["fsck", "--home", ALPHA]).await;
+        assert!(busy.contains("home in use"), "{busy}");
         bridge.fleet.kill(ALPHA).await.expect("it ran");
         assert_eq!(bridge.done(&["fsck", "--home", ALPHA]).await["sound"].as_bool(), Some(true));
 
@@ -254,13 +200,12 @@ async fn fsck_names_what_is_damaged_and_a_running_node_is_left_alone() {
         let at = content.windows(2).position(|bytes| bytes == b"a1").expect("the message stands in the log");
         content[at] ^= 1;
         fs::write(&segment, content).expect("written");
-        let damaged = bridge.run(&["fsck", "--home", ALPHA]).await;
-        assert_eq!(damaged.status.code(), Some(1));
+        let damaged = bridge.run(&["--json", "fsck", "--home", ALPHA]).await;
+        assert_eq!(damaged.code, Some(1), "{damaged:?}");
         let verdict: Value = serde_json::from_slice(&damaged.stdout).expect("JSON");
         let findings = verdict["found"]["store"]["findings"].to_string();
         assert!(findings.contains("segment 1") && findings.contains("damaged"), "{verdict}");
         assert!(verdict["do"].as_str().is_some_and(|advice| advice.contains("restore the newest backup")), "{verdict}");
     })
-    .await
-    .expect("in time");
+    .await;
 }

@@ -2,8 +2,8 @@
 
 use crate::operator::Ran;
 use serde_json::Value;
-use shard_node::api::types::StatusResponse;
-use shard_node::client::Client;
+use shard_node::api::types::{NewMessage, SentMessage, StatusResponse};
+use shard_node::client::{Client, ClientError};
 use shard_node::config::Config;
 use shard_node::demo::fleet::{Fleet, SHARDS};
 use shard_node::home::Home;
@@ -133,6 +133,16 @@ impl Bridge {
         let to = if from == ALPHA { "bob.beta" } else { "bob.alpha" };
         let wait = until.map_or(vec![], |until| vec!["--wait", until]);
         self.done(&[&["send", "--home", from, "--to", to, text][..], &wait].concat()).await
+    }
+
+    /// Has a node take a message, as soon as it takes any: until it has seen NEAR it takes nothing.
+    pub async fn accepted(&self, shard: &str, message: NewMessage) -> SentMessage {
+        let client = self.client(shard);
+        until_there_is(&format!("{shard} takes a message"), async || match client.send(message.clone()).await {
+            Err(ClientError::Refused(error)) if error.code == "starting" => None,
+            result => Some(result.expect("accepted")),
+        })
+        .await
     }
 
     /// Waits until a node's status is as wanted.

@@ -1,86 +1,30 @@
 //! A shard that lost its data, with real processes: begun anew, accepted by its peer's operator, and
 //! what was open settled.
 
+use crate::fleet::{ALPHA, BETA, Bridge, in_time};
 use ed25519_dalek::Signer as _;
 use near_primitives::types::Balance;
 use queue::contract::{Endorsement, Endorsements, RekeyArgs, method};
 use queue::statement::{Statement, StatementScope};
-use serde_json::Value;
-use shard_node::demo::fleet::{Fleet, NEAR, SHARDS};
-use shard_node::home::Home;
+use shard_node::api::types::StatusResponse;
+use shard_node::demo::fleet::NEAR;
 use shard_node::near::{Actor, KeyFile, NearClient};
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Output;
-use std::time::Duration;
 
-/// Far above what a busy machine needs.
-const TIME_LIMIT: Duration = Duration::from_secs(300);
-
-const ALPHA: &str = SHARDS[0];
-const BETA: &str = SHARDS[1];
 const OWNER_KEY: &str = "near/credentials/localnet/test.near.json";
 
-struct Bridge {
-    fleet: Fleet,
-    folder: tempfile::TempDir,
-}
-
 impl Bridge {
-    async fn start() -> Bridge {
-        let folder = tempfile::tempdir().expect("a folder");
-        let program = PathBuf::from(env!("CARGO_BIN_EXE_shard-node"));
-        let mut fleet = Fleet::new(program, folder.path().to_owned(), 20);
-        fleet.start_all(drop).await.expect("a running bridge");
-        Bridge { fleet, folder }
-    }
-
     fn store(&self, shard: &str) -> PathBuf {
-        self.fleet.home(shard).join("store")
-    }
-
-    async fn run(&self, args: &[&str]) -> Output {
-        let mut command = self.fleet.command();
-        command.current_dir(self.folder.path()).arg("--json").args(args);
-        command.output().await.expect("a process")
-    }
-
-    /// Runs a command that succeeds, and gives its last line.
-    async fn done(&self, args: &[&str]) -> Value {
-        let output = self.run(args).await;
-        assert!(output.status.success(), "{args:?}: {}{}", words(&output), String::from_utf8_lossy(&output.stdout));
-        let text = String::from_utf8_lossy(&output.stdout).into_owned();
-        serde_json::from_str(text.lines().last().unwrap_or_default()).unwrap_or_default()
-    }
-
-    /// Runs a command that fails, and gives what it says.
-    async fn refused(&self, args: &[&str]) -> String {
-        let output = self.run(args).await;
-        assert!(!output.status.success(), "{args:?}: {}", String::from_utf8_lossy(&output.stdout));
-        words(&output)
-    }
-
-    async fn send(&self, from: &str, text: &str, until: Option<&str>) {
-        let to = if from == ALPHA { "bob.beta" } else { "bob.alpha" };
-        let wait = until.map_or(vec![], |until| vec!["--wait", until]);
-        self.done(&[&["send", "--home", from, "--to", to, text][..], &wait].concat()).await;
-    }
-
-    /// Waits until the status of a shard's node is as told.
-    async fn until(&self, shard: &str, is_so: impl Fn(&Value) -> bool) {
-        while !is_so(&self.done(&["status", "--home", shard]).await) {}
+        self.home(shard).store_path()
     }
 
     /// The incarnations of the sources of what was delivered.
-    async fn inbox(&self, shard: &str) -> Vec<u64> {
+    async fn incarnations(&self, shard: &str) -> Vec<u64> {
         let inbox = self.done(&["inbox", "--home", shard]).await;
         let entries = inbox["entries"].as_array().expect("a list");
         entries.iter().map(|entry| entry["incarnation"].as_u64().expect("an incarnation")).collect()
     }
-}
-
-fn words(output: &Output) -> String {
-    String::from_utf8_lossy(&output.stderr).into_owned()
 }
 
 fn copy_folder(from: &Path, to: &Path) {
@@ -98,12 +42,12 @@ fn copy_folder(from: &Path, to: &Path) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_shard_that_lost_its_data_begins_anew_and_its_peer_accepts_it_and_settles_what_was_open() {
-    tokio::time::timeout(TIME_LIMIT, async {
+    in_time(async {
         let mut bridge = Bridge::start().await;
         bridge.send(ALPHA, "a0", Some("settled")).await;
         bridge.send(BETA, "b0", Some("delivered")).await;
         bridge.fleet.kill(BETA).await.expect("it ran");
-        let lost = bridge.folder.path().join("lost");
+        let lost = bridge.path("lost");
         copy_folder(&bridge.store(BETA), &lost);
         fs::remove_dir_all(bridge.store(BETA)).expect("lost");
         bridge.send(ALPHA, "a1", None).await;
@@ -112,14 +56,14 @@ async fn a_shard_that_lost_its_data_begins_anew_and_its_peer_accepts_it_and_sett
         assert!(stopped.contains("shard-node shard recover"), "{stopped}");
         begin_anew(&mut bridge).await;
         bridge.fleet.start_node(BETA).await.expect("a node that begins anew");
-        bridge.until(BETA, |status| status["resumed"] == true && status["incarnation"] == 1).await;
+        bridge.until(BETA, "begins anew", |status| status.engine.resumed && status.engine.incarnation == 1).await;
 
         accept(&bridge).await;
         bridge.send(ALPHA, "a2", Some("delivered")).await;
         bridge.send(BETA, "b1", Some("delivered")).await;
         bridge.send(ALPHA, "a3", Some("settled")).await;
-        assert_eq!(bridge.inbox(BETA).await.len(), 2, "a1 is not sent again by itself");
-        assert_eq!(bridge.inbox(ALPHA).await, [0, 1], "what was received before stays");
+        assert_eq!(bridge.incarnations(BETA).await.len(), 2, "a1 is not sent again by itself");
+        assert_eq!(bridge.incarnations(ALPHA).await, [0, 1], "what was received before stays");
         for home in [ALPHA, BETA] {
             bridge.fleet.kill(home).await.expect("it ran");
             let verdict = bridge.done(&["fsck", "--home", home]).await;
@@ -127,8 +71,7 @@ async fn a_shard_that_lost_its_data_begins_anew_and_its_peer_accepts_it_and_sett
         }
         the_lost_copy_stops(&bridge, &lost).await;
     })
-    .await
-    .expect("in time");
+    .await;
 }
 
 /// Cut after the intent, then finished, and then there is nothing more to recover.
@@ -150,7 +93,8 @@ async fn begin_anew(bridge: &mut Bridge) {
 }
 
 async fn accept(bridge: &Bridge) {
-    bridge.until(ALPHA, |status| status["outbound"][0]["awaits_incarnation"] == 1).await;
+    let awaited = |status: &StatusResponse| status.engine.outbound[0].awaits_incarnation == Some(1);
+    bridge.until(ALPHA, "sees that beta has begun anew", awaited).await;
     let over = bridge.refused(&["send", "--home", ALPHA, "--to", "bob.beta", "x"]).await;
     assert!(over.contains("shard-node lane accept-incarnation beta"), "{over}");
     let early = bridge.refused(&["lane", "unsettled", "beta", "--home", ALPHA]).await;
@@ -193,10 +137,10 @@ async fn the_lost_copy_stops(bridge: &Bridge, lost: &Path) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_running_node_follows_a_new_key_epoch_of_its_shard_and_has_its_key_fetched() {
-    tokio::time::timeout(TIME_LIMIT, async {
+    in_time(async {
         let bridge = Bridge::start().await;
         bridge.send(ALPHA, "a0", Some("settled")).await;
-        let home = Home::at(bridge.fleet.home(ALPHA));
+        let home = bridge.home(ALPHA);
         let (config, keys) = (home.read_config().expect("read"), home.read_keys().expect("read"));
         let client = NearClient::new(&config.near_rpc, &config.trust.domain.bridge).expect("an address");
         let view = client.shard(&config.shard).await.expect("answered").expect("registered");
@@ -211,7 +155,7 @@ async fn a_running_node_follows_a_new_key_epoch_of_its_shard_and_has_its_key_fet
         let endorsements = Endorsements::try_from(vec![endorsement]).expect("one member");
         let args = RekeyArgs { shard: config.shard.clone(), curve, endorsements };
         let args = serde_json::to_vec(&args).expect("JSON");
-        let payer = KeyFile::read(&bridge.folder.path().join(OWNER_KEY)).expect("read");
+        let payer = KeyFile::read(&bridge.path(OWNER_KEY)).expect("read");
         let actor = Actor::new(client.clone(), &payer.account.expect("named"), payer.key);
         let opened = actor.call_bridge(method::REKEY, args, 150, Balance::from_millinear(50)).await;
         opened.expect("executed").result.expect("agreed");
@@ -223,6 +167,5 @@ async fn a_running_node_follows_a_new_key_epoch_of_its_shard_and_has_its_key_fet
         assert_eq!(tip.key_epoch, key_epoch);
         bridge.send(BETA, "b0", Some("settled")).await;
     })
-    .await
-    .expect("in time");
+    .await;
 }

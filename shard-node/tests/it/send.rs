@@ -1,5 +1,7 @@
 //! `send --file` and `send --stdin`, as a shell runs them, between real nodes.
 
+use crate::fleet::{ALPHA, BETA, Bridge, in_time, until_there_is};
+use crate::operator::Ran;
 use queue::engine::{MessageState, Settled};
 use queue::limits::MESSAGE_BYTES_MAX;
 use queue::message::Tombstone;
@@ -7,54 +9,30 @@ use queue::stream::Stream;
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 use shard_node::api::types::{InboxQuery, NewMessage, StreamProgress, StreamQuery, WaitQuery};
-use shard_node::client::{Client, ClientError, StreamAnswers};
-use shard_node::demo::fleet::{Fleet, SHARDS};
+use shard_node::client::{StreamAnswers, StreamSender};
 use shard_node::driver::Milestone;
-use shard_node::home::Home;
-use std::path::PathBuf;
-use std::process::{Output, Stdio};
-use std::time::Duration;
+use std::process::Stdio;
 use tokio::io::AsyncWriteExt as _;
 use tokio::process::Child;
 
-/// Far above what a busy machine needs.
-const TIME_LIMIT: Duration = Duration::from_secs(300);
-
-const ALPHA: &str = SHARDS[0];
-const BETA: &str = SHARDS[1];
-
-struct Bridge {
-    fleet: Fleet,
-    folder: tempfile::TempDir,
-}
-
 impl Bridge {
-    async fn start() -> Bridge {
-        let folder = tempfile::tempdir().expect("a folder");
-        let program = PathBuf::from(env!("CARGO_BIN_EXE_shard-node"));
-        let mut fleet = Fleet::new(program, folder.path().to_owned(), 20);
-        fleet.start_all(drop).await.expect("a running bridge");
-        Bridge { fleet, folder }
-    }
-
     /// `send` from alpha to beta, with its input still open.
-    fn send(&self, args: &[&str]) -> Child {
-        let mut command = self.fleet.command();
-        command.args(["send", "--json", "--to", "bob.beta", "--home"]).arg(self.fleet.home(ALPHA)).args(args);
-        command.stdin(Stdio::piped()).spawn().expect("a process")
+    fn sending(&self, args: &[&str]) -> Child {
+        let begin = ["send", "--json", "--to", "bob.beta", "--home", ALPHA];
+        self.command(&[&begin[..], args].concat()).stdin(Stdio::piped()).spawn().expect("a process")
     }
 
-    async fn send_lines(&self, lines: &[u8], args: &[&str]) -> Output {
-        let mut child = self.send(&[&["--stdin"], args].concat());
+    async fn sent(&self, args: &[&str]) -> Ran {
+        ended(self.sending(args)).await
+    }
+
+    async fn send_lines(&self, lines: &[u8], args: &[&str]) -> Ran {
+        let mut child = self.sending(&[&["--stdin"], args].concat());
         let mut input = child.stdin.take().expect("piped");
         // A line above the limit ends the reading: then the pipe breaks.
         let _ = input.write_all(lines).await;
         drop(input);
-        child.wait_with_output().await.expect("an end")
-    }
-
-    fn client(&self, shard: &str) -> Client {
-        Client::of_home(&Home::at(self.fleet.home(shard))).expect("a client")
+        ended(child).await
     }
 
     /// What beta's inbox holds from `from` on, once there are `count` messages.
@@ -69,15 +47,26 @@ impl Bridge {
         }
         payloads
     }
+
+    async fn inbox_size_of_beta(&self) -> u64 {
+        self.client(BETA).status().await.expect("a status").engine.inbox_size
+    }
+
+    /// A stream to beta, as soon as alpha's node takes any: until it has seen NEAR it takes nothing.
+    async fn stream(&self, query: &StreamQuery) -> (StreamSender, StreamAnswers) {
+        let client = self.client(ALPHA);
+        until_there_is("alpha takes a stream", async || client.open_stream(query).await.ok()).await
+    }
 }
 
-fn summary(output: &Output) -> Value {
-    let text = String::from_utf8_lossy(&output.stdout);
-    serde_json::from_str(&text).unwrap_or_else(|error| panic!("{error}: {text:?}, {}", words(output)))
+async fn ended(child: Child) -> Ran {
+    child.wait_with_output().await.expect("an end").into()
 }
 
-fn words(output: &Output) -> String {
-    String::from_utf8_lossy(&output.stderr).into_owned()
+/// What `send` tells at its end, also when it failed.
+#[track_caller]
+fn summary(ran: &Ran) -> Value {
+    serde_json::from_slice(&ran.stdout).unwrap_or_else(|error| panic!("{error}: {ran:?}"))
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -91,9 +80,9 @@ async fn lines_and_files_arrive_in_order_and_a_script_learns_how_far_it_came() {
         a_killed_node_leaves_a_count_to_go_on_from(&mut bridge).await;
         a_feed_goes_on_after_a_kill_with_all_that_was_acknowledged_and_nothing_twice(&mut bridge).await;
         a_stream_waits_for_room_in_a_full_lane_and_keeps_its_order(&mut bridge).await;
-        bridge.fleet.stop().await.expect("a clean stop");
+        bridge.stop().await;
     };
-    tokio::time::timeout(TIME_LIMIT, story).await.expect("in time");
+    in_time(story).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -102,49 +91,37 @@ async fn a_key_is_one_message_through_a_restart_and_what_became_of_a_message_is_
         let mut bridge = Bridge::start().await;
         a_key_is_one_message_through_a_restart(&mut bridge).await;
         a_message_that_expires_is_told_as_expired(&bridge).await;
-        bridge.fleet.stop().await.expect("a clean stop");
+        bridge.stop().await;
     };
-    tokio::time::timeout(TIME_LIMIT, story).await.expect("in time");
+    in_time(story).await;
 }
 
 async fn a_key_is_one_message_through_a_restart(bridge: &mut Bridge) {
     let args = ["--key", "invoice-7", "--deadline", "10m", "--wait", "settled", "pay"];
-    let output = bridge.send(&args).wait_with_output().await.expect("an end");
-    assert!(output.status.success(), "{}", words(&output));
+    let output = bridge.sent(&args).await;
+    assert_eq!(output.code, Some(0), "{output:?}");
     let told = summary(&output);
     assert_eq!((&told["nonce"], &told["state"]), (&json!(0), &json!("settled")), "{told}");
     assert_eq!(told["outcome"], json!({ "how": "delivered" }));
 
-    bridge.fleet.kill(ALPHA).await.expect("it ran");
-    bridge.fleet.start_node(ALPHA).await.expect("a running node");
+    bridge.restart(ALPHA).await;
     let client = bridge.client(ALPHA);
     let keyed = |payload: &[u8]| NewMessage {
         key: Some("invoice-7".parse().expect("a key")),
         ..NewMessage::new("bob.beta".parse().expect("an account"), payload.to_vec())
     };
-    let again = loop {
-        match client.send(keyed(b"pay")).await {
-            // Until the node has seen NEAR it takes nothing.
-            Err(ClientError::Refused(error)) if error.code == "starting" => {}
-            result => break result.expect("accepted"),
-        }
-    };
+    let again = bridge.accepted(ALPHA, keyed(b"pay")).await;
     assert_eq!(again.nonce, 0);
-    let output = bridge.send(&["--key", "invoice-7", "pay twice"]).wait_with_output().await.expect("an end");
-    assert!(!output.status.success() && words(&output).contains("nonce 0"), "{}", words(&output));
+    let output = bridge.sent(&["--key", "invoice-7", "pay twice"]).await;
+    assert!(output.code == Some(1) && output.stderr.contains("nonce 0"), "{output:?}");
     assert_eq!(client.status().await.expect("a status").engine.outbound[0].accepted, 1);
 }
 
 /// A signature alone takes longer than the message has.
 async fn a_message_that_expires_is_told_as_expired(bridge: &Bridge) {
-    let output =
-        bridge.send(&["--deadline", "1ms", "--wait", "settled", "late"]).wait_with_output().await.expect("an end");
-    assert!(!output.status.success());
-    assert!(
-        words(&output).contains("message 1 of the lane to beta is settled without effect: expired"),
-        "{}",
-        words(&output)
-    );
+    let output = bridge.sent(&["--deadline", "1ms", "--wait", "settled", "late"]).await;
+    assert_eq!(output.code, Some(1), "{output:?}");
+    assert!(output.stderr.contains("message 1 of the lane to beta is settled without effect: expired"), "{output:?}");
     let told = summary(&output);
     let beta = BETA.parse().expect("a shard");
     match bridge.client(ALPHA).message(&beta, 1).await.expect("an answer").state {
@@ -164,25 +141,25 @@ async fn a_thousand_lines_arrive_in_order(bridge: &Bridge) {
 
     let output = bridge.send_lines(&input, &["--wait", "delivered"]).await;
 
-    assert!(output.status.success(), "{}", words(&output));
+    assert_eq!(output.code, Some(0), "{output:?}");
     assert_eq!(summary(&output), json!({ "peer": "beta", "sent": 1_000, "first_nonce": 0, "last_nonce": 999 }));
-    assert!(words(&output).contains("1000 messages accepted, "), "{}", words(&output));
+    assert!(output.stderr.contains("1000 messages accepted, "), "{output:?}");
     assert_eq!(bridge.inbox(0, 1_000).await, lines);
 }
 
 async fn the_bytes_of_a_file_arrive_as_one_message(bridge: &Bridge) {
     let bytes: Vec<u8> = (0..=255).cycle().take(300_000).collect();
-    let path = bridge.folder.path().join("picture.bin");
+    let path = bridge.path("picture.bin");
     std::fs::write(&path, &bytes).expect("a file");
     let file = path.to_str().expect("a name in UTF-8");
 
-    let output = bridge.send(&["--file", file]).wait_with_output().await.expect("an end");
-    assert_eq!(summary(&output)["nonce"], 1_000, "{}", words(&output));
+    let output = bridge.sent(&["--file", file]).await;
+    assert_eq!(summary(&output)["nonce"], 1_000, "{output:?}");
     assert_eq!(bridge.inbox(1_000, 1).await, [bytes]);
 
     std::fs::File::create(&path).and_then(|file| file.set_len(5_000_000)).expect("a larger file");
-    let output = bridge.send(&["--file", file]).wait_with_output().await.expect("an end");
-    assert!(!output.status.success() && words(&output).contains("has 5000000 bytes"), "{}", words(&output));
+    let output = bridge.sent(&["--file", file]).await;
+    assert!(output.code == Some(1) && output.stderr.contains("has 5000000 bytes"), "{output:?}");
 }
 
 async fn nothing_after_a_line_above_the_limit_is_sent(bridge: &Bridge) {
@@ -190,8 +167,8 @@ async fn nothing_after_a_line_above_the_limit_is_sent(bridge: &Bridge) {
 
     let output = bridge.send_lines(&input, &[]).await;
 
-    assert!(!output.status.success());
-    assert!(words(&output).contains("line 2 has more than the"), "{}", words(&output));
+    assert_eq!(output.code, Some(1), "{output:?}");
+    assert!(output.stderr.contains("line 2 has more than the"), "{output:?}");
     let expected = json!({ "peer": "beta", "sent": 1, "first_nonce": 1_001, "last_nonce": 1_001 });
     assert_eq!(summary(&output), expected);
     assert_eq!(bridge.inbox(1_001, 1).await, [b"before"]);
@@ -199,7 +176,7 @@ async fn nothing_after_a_line_above_the_limit_is_sent(bridge: &Bridge) {
 }
 
 async fn an_interrupted_sender_tells_how_far_it_came(bridge: &Bridge) {
-    let mut child = bridge.send(&["--stdin"]);
+    let mut child = bridge.sending(&["--stdin"]);
     let mut input = child.stdin.take().expect("piped");
     input.write_all(b"zero\n").await.expect("read");
     // An open input holds nothing back: the line arrives while more may come.
@@ -207,10 +184,10 @@ async fn an_interrupted_sender_tells_how_far_it_came(bridge: &Bridge) {
     let pid = child.id().and_then(|pid| Pid::from_raw(pid.try_into().ok()?)).expect("it runs");
     kill_process(pid, Signal::INT).expect("a signal");
 
-    let output = child.wait_with_output().await.expect("an end");
+    let output = ended(child).await;
 
-    assert!(!output.status.success());
-    let told = words(&output);
+    assert_eq!(output.code, Some(1), "{output:?}");
+    let told = &output.stderr;
     assert!(
         told.contains("lines 1 to 1 were accepted, as messages 1002 to 1002") && told.contains("interrupted"),
         "{told}"
@@ -220,7 +197,7 @@ async fn an_interrupted_sender_tells_how_far_it_came(bridge: &Bridge) {
 }
 
 async fn a_killed_node_leaves_a_count_to_go_on_from(bridge: &mut Bridge) {
-    let mut child = bridge.send(&["--stdin"]);
+    let mut child = bridge.sending(&["--stdin"]);
     let mut input = child.stdin.take().expect("piped");
     input.write_all(b"one\ntwo\n").await.expect("read");
     assert_eq!(bridge.inbox(1_003, 2).await, [b"one", b"two"]);
@@ -229,15 +206,15 @@ async fn a_killed_node_leaves_a_count_to_go_on_from(bridge: &mut Bridge) {
     let _ = input.write_all(b"three\n").await;
     drop(input);
 
-    let output = child.wait_with_output().await.expect("an end");
+    let output = ended(child).await;
 
-    assert!(!output.status.success());
-    let told = words(&output);
+    assert_eq!(output.code, Some(1), "{output:?}");
+    let told = &output.stderr;
     assert!(told.contains("lines 1 to 2 were accepted, as messages 1003 to 1004 of the lane to beta"), "{told}");
     assert_eq!(summary(&output)["sent"], 2);
     bridge.fleet.start_node(ALPHA).await.expect("a running node");
     let output = bridge.send_lines(b"three", &["--wait", "delivered"]).await;
-    assert_eq!(summary(&output)["first_nonce"], 1_005, "{}", words(&output));
+    assert_eq!(summary(&output)["first_nonce"], 1_005, "{output:?}");
     assert_eq!(bridge.inbox(1_005, 1).await, [b"three"]);
 }
 
@@ -267,9 +244,8 @@ async fn last_word(mut answers: StreamAnswers) -> StreamProgress {
 
 async fn a_feed_goes_on_after_a_kill_with_all_that_was_acknowledged_and_nothing_twice(bridge: &mut Bridge) {
     const ORDERS: u64 = 60_000;
-    let first_position = bridge.client(BETA).status().await.expect("a status").engine.inbox_size;
-    let client = bridge.client(ALPHA);
-    let (sender, mut answers) = client.open_stream(&to_bob("orders", 0)).await.expect("a stream");
+    let first_position = bridge.inbox_size_of_beta().await;
+    let (sender, mut answers) = bridge.stream(&to_bob("orders", 0)).await;
     let sending = tokio::spawn(async move {
         for start in (0..ORDERS).step_by(500) {
             if !sender.send(orders(start..start + 500)).await {
@@ -288,12 +264,7 @@ async fn a_feed_goes_on_after_a_kill_with_all_that_was_acknowledged_and_nothing_
     let client = bridge.client(ALPHA);
     let known = client.feed(&"orders".parse().expect("a name")).await.expect("a feed").durable;
     assert!(known >= acknowledged, "{acknowledged} messages were acknowledged, {known} are there");
-    let (sender, answers) = loop {
-        // Until the node has seen NEAR it takes nothing.
-        if let Ok(stream) = client.open_stream(&to_bob("orders", acknowledged)).await {
-            break stream;
-        }
-    };
+    let (sender, answers) = bridge.stream(&to_bob("orders", acknowledged)).await;
     let rest = async {
         assert!(sender.send(orders(acknowledged..ORDERS)).await);
         drop(sender);
@@ -303,7 +274,7 @@ async fn a_feed_goes_on_after_a_kill_with_all_that_was_acknowledged_and_nothing_
 
     let count = usize::try_from(ORDERS).expect("a small number");
     assert!(bridge.inbox(first_position, count).await.into_iter().eq((0..ORDERS).map(order)));
-    assert_eq!(bridge.client(BETA).status().await.expect("a status").engine.inbox_size, first_position + ORDERS);
+    assert_eq!(bridge.inbox_size_of_beta().await, first_position + ORDERS);
     let lines = orders(0..10).messages().collect::<Vec<_>>().join(&b'\n');
     let output = bridge.send_lines(&lines, &["--feed", "orders"]).await;
     assert_eq!((&summary(&output)["sent"], &summary(&output)["accepted"]), (&json!(0), &json!(ORDERS)));
@@ -311,19 +282,11 @@ async fn a_feed_goes_on_after_a_kill_with_all_that_was_acknowledged_and_nothing_
 
 async fn a_stream_waits_for_room_in_a_full_lane_and_keeps_its_order(bridge: &mut Bridge) {
     const ORDERS: u64 = 4_000;
-    let first_position = bridge.client(BETA).status().await.expect("a status").engine.inbox_size;
+    let first_position = bridge.inbox_size_of_beta().await;
     bridge.fleet.kill(ALPHA).await.expect("it ran");
-    let home = Home::at(bridge.fleet.home(ALPHA));
-    let mut config = home.read_config().expect("a configuration");
-    config.backlog_bytes_max = Some(400_000);
-    home.write_config(&config).expect("a configuration");
+    bridge.configure(ALPHA, |config| config.backlog_bytes_max = Some(400_000));
     bridge.fleet.start_node(ALPHA).await.expect("a running node");
-    let client = bridge.client(ALPHA);
-    let (sender, mut answers) = loop {
-        if let Ok(stream) = client.open_stream(&to_bob("more", 0)).await {
-            break stream;
-        }
-    };
+    let (sender, mut answers) = bridge.stream(&to_bob("more", 0)).await;
     let sending = async {
         assert!(sender.send(orders(0..ORDERS)).await);
         drop(sender);
