@@ -1,5 +1,6 @@
 //! The local API over real HTTP, in front of a real driver and engine with a store in memory.
 
+use crate::fleet::until_there_is;
 use queue::attestation::AttestationKind;
 use queue::contract::{ShardStatus, ShardView};
 use queue::digest::Hash;
@@ -335,7 +336,8 @@ async fn a_node_that_knows_no_time_takes_no_deadline_to_count_from_it() {
     assert_eq!((code.as_str(), retry_ms.is_some()), ("starting", true));
     assert!(text.contains("knows no time"), "{text}");
     node.near.send(NearEvent::BlockTime(1_000 * SECOND_NS)).await.unwrap();
-    while !node.client.status().await.unwrap().near.state.reachable {}
+    let reachable = async || node.client.status().await.unwrap().near.state.reachable.then_some(());
+    until_there_is("NEAR is reachable", reachable).await;
     assert_eq!(node.client.send(dated).await.unwrap().nonce, 0);
 }
 

@@ -1,5 +1,6 @@
 //! The node's NEAR side against an embedded network: attesting and watching.
 
+use crate::fleet::until_there_is;
 use crate::localnet::{Network, post};
 use ed25519_dalek::SigningKey;
 use queue::checkpoint::{CHECKPOINT_VERSION, Checkpoint};
@@ -104,9 +105,7 @@ async fn a_signer_that_does_not_answer_in_time_is_unavailable_and_says_why() {
     let checkpoint = alpha.checkpoint(0, Hash::ZERO);
 
     let attesting = tokio::spawn(async move { attestor.attest(checkpoint).await });
-    while alpha.client.tip(&alpha.shard).await.expect("an answer").is_none() {
-        tokio::task::yield_now().await;
-    }
+    until_there_is("a tip", async || alpha.client.tip(&alpha.shard).await.expect("an answer")).await;
     let forward = r#"{"jsonrpc":"2.0","id":1,"method":"sandbox_fast_forward","params":{"delta_height":300}}"#;
     assert_eq!(post(&network.rpc, "application/json", forward).await.0, 200);
     let failed = attesting.await.expect("no panic").result.expect_err("the request timed out");

@@ -1,6 +1,7 @@
 //! The relay between daemons: whom it talks to may change while it runs, and what keeps two nodes
 //! apart is said.
 
+use crate::fleet::until_there_is;
 use crate::localnet::Network;
 use crate::mallory::log_lines;
 use crate::mallory::stage::{Node, TIME_LIMIT, inbound, outbound};
@@ -217,7 +218,8 @@ impl Process {
         let home = Home::at(home);
         let client = Client::of_home(&home).expect("a home");
         let process = Process { shard: made.shard, home, client, child };
-        while !process.client.status().await.expect("a status").engine.resumed {}
+        let resumed = async || process.client.status().await.expect("a status").engine.resumed.then_some(());
+        until_there_is("the node resumes", resumed).await;
         process
     }
 

@@ -1,6 +1,7 @@
 //! Streams of messages over real HTTP, in front of a real driver and engine with a store in memory.
 
 use crate::api::{Node, refusal, registered, shard};
+use crate::fleet::until_there_is;
 use queue::limits::MESSAGE_BYTES_MAX;
 use queue::stream::Stream;
 use reqwest::StatusCode;
@@ -255,7 +256,7 @@ async fn a_sender_who_disconnects_inside_a_message_leaves_the_whole_ones_and_a_f
         }
         drop(free);
         assert_eq!(accepted(&node).await, wanted);
-        while node.client.open_stream(&to_bob()).await.is_err() {}
+        until_there_is("room for a stream", async || node.client.open_stream(&to_bob()).await.ok()).await;
     }
 }
 
