@@ -1,8 +1,10 @@
 //! Nodes that share signatures with other shards.
 
+use crate::fleet::{ALPHA, BETA, Bridge, TRUST, in_time};
 use crate::localnet::Network;
 use crate::mallory::stage::{Node, inbound, outbound};
 use queue::attestation::AttestationKind;
+use shard_node::demo::fleet::SHARDS;
 use shard_node::home::Home;
 use shard_node::init;
 use std::path::PathBuf;
@@ -60,4 +62,42 @@ async fn a_checkpoint_whose_round_takes_too_long_is_attested_by_itself() {
     alpha.stop().await;
     beta.stop().await;
     network.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_nodes_in_rounds_deliver_is_proved_by_rounds_to_strangers_and_to_the_contract() {
+    in_time(async {
+        let mut bridge = Bridge::new();
+        let rpc = bridge.fleet.start_near().await.expect("a network");
+        for shard in SHARDS {
+            bridge.fleet.init(shard, &rpc).await.expect("registered");
+            bridge.configure(shard, |config| {
+                config.near_poll_ms = NEAR_POLL_MS;
+                config.attestation = AttestationKind::Round;
+            });
+            bridge.fleet.start_node(shard).await.expect("a running node");
+        }
+        for (from, to) in [(ALPHA, BETA), (BETA, ALPHA)] {
+            bridge.send(from, "in a round", Some("settled")).await;
+            let peer = format!("{to}/0");
+            bridge.keep("sent.json", &["export", "--home", to, "--lane", from, "--nonce", "0"]).await;
+            bridge.keep("delivered.json", &["prove", "delivery", "--home", from, &peer]).await;
+            for file in ["sent.json", "delivered.json"] {
+                let proof = std::fs::read(bridge.path(file)).expect("read");
+                let proof: serde_json::Value = serde_json::from_slice(&proof).expect("JSON");
+                assert_eq!(proof["head"]["attestation"]["kind"], "round", "{file} of {from}: {proof}");
+                let told = bridge.done(&["verify", file, "--on-chain", "--near", &rpc, "--trust", TRUST]).await;
+                assert_eq!(
+                    (&told["authenticated"], &told["on_chain"]["verified"]),
+                    (&true.into(), &true.into()),
+                    "{told}"
+                );
+            }
+            // Never by a signature of its own: the contract counts each time that it asked for one.
+            let tip = bridge.done(&["shard", "show", "--home", from]).await["tip"].clone();
+            assert_eq!((&tip["attested"], &tip["attempts"]), (&"round".into(), &0.into()), "{tip}");
+        }
+        bridge.stop().await;
+    })
+    .await;
 }
