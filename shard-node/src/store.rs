@@ -43,6 +43,7 @@ use space::Space;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
+use std::time::Duration;
 use sync::{Durable, Syncer, Waiting};
 use tally::Tally;
 
@@ -104,6 +105,8 @@ struct Limits {
     /// How far a segment is filled with zeros ahead of short records: a sync is faster when it
     /// needn't make the file longer.
     zero_bytes: usize,
+    /// Without a record for so long, what is durable is taken to the index.
+    apply_pause: Duration,
 }
 
 impl Limits {
@@ -112,6 +115,9 @@ impl Limits {
         flush_bytes: 16 * 1024 * 1024,
         snapshot_bytes: 128 * 1024 * 1024,
         zero_bytes: 1024 * 1024,
+        // A message's way through a node is a few turns within some milliseconds, and sled's threads
+        // would stand in it.
+        apply_pause: Duration::from_millis(50),
     };
 }
 
@@ -165,7 +171,7 @@ impl DiskStore {
         let durable = Durable { turn: log.end().turn, number: log.end().number };
         let no_thread = |error: std::io::Error| medium("a thread of the store can't be started", &error);
         let keeper = Keeper::start(files, index.clone(), limits, covered.clone(), since).map_err(no_thread)?;
-        let syncer = Syncer::start(index.clone(), keeper, durable, notify).map_err(no_thread)?;
+        let syncer = Syncer::start(index.clone(), keeper, durable, limits.apply_pause, notify).map_err(no_thread)?;
         Ok(DiskStore { syncer, log, index, tally, space: Space::new(covered, limits) })
     }
 

@@ -131,8 +131,9 @@ pub(super) fn unsent_bytes_max(peers: usize) -> usize {
 /// to wait. They are kept in memory, unlike messages, and no honest source sends any.
 pub(super) const STAGED_TOMBSTONES_MAX: usize = 1 << 20;
 
-/// What a source may send beyond that before it hears of it: a flight of empty messages.
-pub(super) const STAGED_TOMBSTONES_SLACK: usize = FLIGHT_BYTES_MAX / LENGTH_BYTES;
+/// What a source may send beyond that before it hears of it: a flight of messages of a dozen bytes. Who
+/// sends shorter ones means harm.
+pub(super) const STAGED_TOMBSTONES_SLACK: usize = FLIGHT_BYTES_MAX / (LENGTH_BYTES + 12);
 
 /// What an honest source may have under way when the staging limit is reached: a flight, its last
 /// batch, and a message begun.

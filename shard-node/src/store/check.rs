@@ -361,6 +361,7 @@ fn of_parts(
     let (index, covered) = (Arc::new(index), Arc::new(AtomicU64::new(0)));
     let keeper = Keeper::start(files, index.clone(), Limits::DEFAULT, covered.clone(), 0).map_err(no_thread)?;
     let durable = Durable { turn: end.turn, number: end.number };
-    let syncer = Syncer::start(index.clone(), keeper, durable, Box::new(|| ())).map_err(no_thread)?;
+    let syncer = Syncer::start(index.clone(), keeper, durable, Limits::DEFAULT.apply_pause, Box::new(|| ()))
+        .map_err(no_thread)?;
     Ok(DiskStore { syncer, log, index, tally, space: Space::new(covered, Limits::DEFAULT) })
 }

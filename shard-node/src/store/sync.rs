@@ -19,10 +19,6 @@ const WAITING_BYTES_MAX: u64 = 64 * 1024 * 1024;
 /// Bytes of records that are taken to the index at once, whatever else is to be done.
 const APPLIED_BYTES: u64 = 4 * 1024 * 1024;
 
-/// Without a record for so long, what is durable is taken to the index. A message's way through a node
-/// is a few turns within some milliseconds, and sled's threads would stand in it.
-const APPLY_PAUSE: Duration = Duration::from_millis(50);
-
 const _: () = assert!(APPLIED_BYTES < WAITING_BYTES_MAX);
 
 /// An appended record.
@@ -89,13 +85,20 @@ impl Shared {
 }
 
 impl Syncer {
-    /// Starts the thread; all up to `durable` is durable already.
-    pub(super) fn start(index: Arc<Index>, keeper: Keeper, durable: Durable, notify: Notify) -> std::io::Result<Self> {
+    /// Starts the thread; all up to `durable` is durable already. Without a record for `apply_pause`,
+    /// what is durable is taken to the index.
+    pub(super) fn start(
+        index: Arc<Index>,
+        keeper: Keeper,
+        durable: Durable,
+        apply_pause: Duration,
+        notify: Notify,
+    ) -> std::io::Result<Self> {
         let state = State { waiting: Vec::new(), waiting_bytes: 0, durable, failure: None, closing: false };
         let shared = Arc::new(Shared { state: Mutex::new(state), changed: Condvar::new() });
         let thread = std::thread::Builder::new().name("store-sync".to_owned()).spawn({
             let shared = shared.clone();
-            move || run(&shared, &index, keeper, &notify)
+            move || run(&shared, &index, keeper, apply_pause, &notify)
         })?;
         Ok(Syncer { shared, thread: Some(thread) })
     }
@@ -147,7 +150,7 @@ impl Drop for Syncer {
     }
 }
 
-fn run(shared: &Shared, index: &Index, mut keeper: Keeper, notify: &Notify) {
+fn run(shared: &Shared, index: &Index, mut keeper: Keeper, apply_pause: Duration, notify: &Notify) {
     let mut finished = VecDeque::new();
     let mut unapplied = Unapplied::default();
     loop {
@@ -155,7 +158,7 @@ fn run(shared: &Shared, index: &Index, mut keeper: Keeper, notify: &Notify) {
         let records = {
             let is_idle = |state: &mut State| state.waiting.is_empty() && !state.closing && state.failure.is_none();
             let mut state =
-                if is_all_applied { shared.wait_while(is_idle) } else { shared.wait_briefly(APPLY_PAUSE, is_idle) };
+                if is_all_applied { shared.wait_while(is_idle) } else { shared.wait_briefly(apply_pause, is_idle) };
             if state.failure.is_some() || (state.waiting.is_empty() && is_all_applied) {
                 return;
             }

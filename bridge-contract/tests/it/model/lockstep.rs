@@ -7,7 +7,6 @@ use chain::near_primitives::views::{
     ActionView, ExecutionOutcomeView, ExecutionOutcomeWithIdView, ExecutionStatusView, ReceiptEnumView, ReceiptView,
 };
 use queue::contract::Event;
-use serde_json::Value;
 use std::collections::BTreeMap;
 
 /// A function call that ran on the bridge account.
@@ -66,10 +65,9 @@ impl Ran {
         events.map(|event| serde_json::from_str(event).unwrap()).collect()
     }
 
-    /// An argument of a callback.
-    pub fn argument<T: serde::de::DeserializeOwned>(&self, name: &str) -> T {
-        let args: Value = serde_json::from_slice(&self.args).unwrap();
-        serde_json::from_value(args[name].clone()).unwrap()
+    /// The arguments of a callback.
+    pub fn arguments<T: borsh::BorshDeserialize>(&self) -> T {
+        borsh::from_slice(&self.args).unwrap()
     }
 
     /// What it returned, unless it asked somebody.

@@ -22,6 +22,7 @@ use queue::attestation::{Attestation, AttestationKind, attestation_digest, shard
 use queue::checkpoint::Checkpoint;
 use queue::contract::{AttestResult, ReserveArgs, SubmitResult, method};
 use queue::digest::{Hash, Native};
+use queue::ids::ShardId;
 use queue::statement::Statement;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -263,16 +264,20 @@ impl Run {
     fn answer(&mut self, ran: &Ran) {
         assert!(matches!(ran.outcome.status, ExecutionStatusView::SuccessValue(_)), "{:?}", ran.outcome);
         let (model, events) = (&mut self.model, ran.events());
-        let name = || ran.argument::<String>("shard");
         match &*ran.method {
             "on_signature" => {
                 let height = self.world.chain.view().height();
-                model.on_signature(&name(), ran.argument::<Hash>("hash"), height, &events);
+                let (shard, hash): (ShardId, Hash) = ran.arguments();
+                model.on_signature(shard.as_str(), hash, height, &events);
             }
             "on_round_signature" => {
-                model.on_round_signature(ran.argument("curve"), ran.argument("round"), &events);
+                let (curve, round) = ran.arguments();
+                model.on_round_signature(curve, round, &events);
             }
-            "on_derived_key" => model.on_derived_key(&name(), ran.argument("key_epoch"), &events),
+            "on_derived_key" => {
+                let (shard, key_epoch): (ShardId, u32) = ran.arguments();
+                model.on_derived_key(shard.as_str(), key_epoch, &events);
+            }
             other => panic!("{other} ran on the bridge account"),
         }
     }

@@ -8,10 +8,16 @@ use queue::store::{Appended, CrashPlan, KeyValue, MemoryStore, Store, StoreError
 use queue::stream::Stream;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// Small enough that a short script fills many segments.
-pub(super) const LIMITS: Limits =
-    Limits { segment_bytes: 6 * 1024, flush_bytes: 1024, snapshot_bytes: 8 * 1024, zero_bytes: 512 };
+pub(super) const LIMITS: Limits = Limits {
+    segment_bytes: 6 * 1024,
+    flush_bytes: 1024,
+    snapshot_bytes: 8 * 1024,
+    zero_bytes: 512,
+    apply_pause: Duration::ZERO,
+};
 
 /// Most turns that a script may need.
 const TURNS_MAX: u64 = 2000;

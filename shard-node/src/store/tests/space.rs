@@ -10,12 +10,17 @@ use queue::stream::Stream;
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 const MIB: u64 = 1024 * 1024;
 /// A 64th of the real lengths, so that a run fills many segments: only their ratios matter.
-const LIMITS: Limits =
-    Limits { segment_bytes: MIB, flush_bytes: MIB / 4, snapshot_bytes: 2 * MIB, zero_bytes: 16 * 1024 };
+const LIMITS: Limits = Limits {
+    segment_bytes: MIB,
+    flush_bytes: MIB / 4,
+    snapshot_bytes: 2 * MIB,
+    zero_bytes: 16 * 1024,
+    apply_pause: Duration::ZERO,
+};
 const MESSAGE_BYTES: usize = 256;
 const MESSAGES_PER_TURN: u64 = 256;
 const PAYLOAD_BYTES: u64 = 128 * MIB;

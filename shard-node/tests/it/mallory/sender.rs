@@ -10,7 +10,7 @@ use queue::limits::{HEAD_PATH_LEN_MAX, MARKS_MAX};
 use queue::proof::HeadProof;
 
 /// More than the target stages: its limit of 1 MiB, and what an honest source may have under way.
-const STAGED_MIB_MAX: usize = 24;
+const STAGED_MIB_MAX: usize = 56;
 
 /// What a release says that covers nothing.
 const NOT_COVERED: &str = "attested head does not cover";
