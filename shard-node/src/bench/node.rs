@@ -18,11 +18,11 @@ use std::time::{Duration, Instant};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
 
-/// Messages per command to the driver.
-const BATCH_MESSAGES: u64 = 1_000;
+/// Bytes of payload per command to the driver.
+const BATCH_BYTES: usize = 256 * 1024;
 
 /// Commands to the driver whose messages aren't durable yet. Enough that the driver finds some
-/// whenever it looks.
+/// whenever it looks, also while a sync takes long.
 const BATCHES_MAX: usize = 64;
 
 /// How often a sender whose window is full looks whether more was delivered.
@@ -120,14 +120,15 @@ struct Sender<'a> {
 impl Sender<'_> {
     /// Sends what is ordered, and returns once all of it is durable here.
     async fn send_all(&self, order: &Order) -> anyhow::Result<u64> {
+        let per_batch = u64::try_from(BATCH_BYTES / order.size.max(1))?.max(1);
         let (mut sent, mut open) = (0, self.open_messages().await?);
         let mut batches = JoinSet::new();
         let mut receivers = order.to.iter().cycle();
         while sent < order.messages {
-            let count = BATCH_MESSAGES.min(order.messages - sent);
-            while open + count > order.window.max(BATCH_MESSAGES) {
+            let count = per_batch.min(order.messages - sent);
+            while open + count > order.window.max(per_batch) {
                 tokio::time::sleep(WINDOW_PAUSE).await;
-                let unknown = u64::try_from(batches.len())? * BATCH_MESSAGES;
+                let unknown = u64::try_from(batches.len())? * per_batch;
                 open = self.open_messages().await? + unknown;
             }
             if batches.len() == BATCHES_MAX
