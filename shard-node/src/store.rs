@@ -224,6 +224,7 @@ impl DiskStore {
         let mut end = begin.min(from);
         // Where message `from` begins in the first run.
         let mut unwanted = 0;
+        let mut read = Vec::with_capacity(runs.len());
         for (first_nonce, place) in runs {
             if first_nonce > end.max(from) {
                 return Err(damaged(lane, &format!("has no message {}", end.max(from))));
@@ -232,11 +233,13 @@ impl DiskStore {
                 break;
             }
             self.log.read_run(lane, first_nonce, &place, &mut bytes)?;
+            read.push(place);
             end = first_nonce + u64::from(place.count);
             if first_nonce <= from {
                 unwanted = split_stream(&bytes, usize::MAX, from - first_nonce).0.len();
             }
         }
+        self.log.forget_behind(&read)?;
         let mut found = Stream::parse(bytes).map_err(|error| damaged(lane, &error.to_string()))?;
         if begin + found.count() != end {
             return Err(damaged(lane, &format!("has {} messages from {begin} on, not up to {end}", found.count())));

@@ -2,6 +2,8 @@
 
 use std::fs::{self, File};
 use std::io;
+use std::num::NonZeroU64;
+use std::ops::Range;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -33,9 +35,9 @@ pub(super) trait OpenFile: Send + Sync {
     fn write(&self, bytes: &[u8], offset: u64) -> io::Result<()>;
     /// Cuts the file at `length`.
     fn truncate(&self, length: u64) -> io::Result<()>;
-    /// Says that what was synced needn't be kept in memory: writing to memory that the system has
-    /// yet to find costs more than all else that a message costs.
-    fn forget(&self) -> io::Result<()>;
+    /// Says that what was synced needn't be kept in memory in this range: reading and writing by way of
+    /// memory that the system has yet to find costs more than all else that a message costs.
+    fn forget(&self, range: Range<u64>) -> io::Result<()>;
     /// Waits until what was written is durable.
     fn sync(&self) -> io::Result<()>;
 }
@@ -106,8 +108,9 @@ impl OpenFile for File {
         self.set_len(length)
     }
 
-    fn forget(&self) -> io::Result<()> {
-        Ok(rustix::fs::fadvise(self, 0, None, rustix::fs::Advice::DontNeed)?)
+    fn forget(&self, range: Range<u64>) -> io::Result<()> {
+        let Some(length) = NonZeroU64::new(range.end.saturating_sub(range.start)) else { return Ok(()) };
+        Ok(rustix::fs::fadvise(self, range.start, Some(length), rustix::fs::Advice::DontNeed)?)
     }
 
     fn sync(&self) -> io::Result<()> {

@@ -17,6 +17,9 @@ use std::sync::{Arc, Mutex};
 const SHORT_BYTES_MAX: u64 = 64 * 1024;
 /// Most segments that are kept open for reading.
 const OPEN_MAX: usize = 64;
+/// So much of a segment behind what was read is forgotten, in bytes: at least as much as the system
+/// keeps in one piece, because it forgets whole pieces only.
+const FORGOTTEN_BYTES: u64 = 8 * 1024 * 1024;
 
 /// A place between two records, and what the log says up to it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
@@ -245,6 +248,25 @@ impl Log {
         file.read(bytes, place.offset).map_err(|error| unreadable(place.segment, &error))?;
         if Run::checksum(self.seed, lane, first_nonce, place.count, bytes) != place.crc {
             return Err(damaged("don't match their checksum"));
+        }
+        Ok(())
+    }
+
+    /// Says that runs were read in order, and that nobody will soon read again what stands before the last of
+    /// them. The segment that is written to is left alone.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub(super) fn forget_behind(&self, runs: &[RunPlace]) -> Result<(), StoreError> {
+        for (index, place) in runs.iter().enumerate() {
+            let next = runs.get(index + 1);
+            if place.segment == self.end.segment || next.is_some_and(|next| next.segment == place.segment) {
+                continue;
+            }
+            let end = if next.is_none() { place.offset } else { place.offset + u64::from(place.bytes) };
+            let file = self.open_segment(place.segment)?;
+            let forgotten = file.forget(end.saturating_sub(FORGOTTEN_BYTES)..end);
+            forgotten.map_err(|error| medium(&format!("segment {} can't be forgotten", place.segment), &error))?;
         }
         Ok(())
     }

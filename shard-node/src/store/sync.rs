@@ -206,7 +206,8 @@ fn make_durable(
     while finished.len() > CACHED_SEGMENTS
         && let Some(file) = finished.pop_front()
     {
-        file.forget().map_err(|error| medium("a segment can't be left to the disk", &error))?;
+        let forgotten = file.length().and_then(|length| file.forget(0..length));
+        forgotten.map_err(|error| medium("a segment can't be left to the disk", &error))?;
     }
     let Some(position) = records.last().map(|record| record.position) else { return Ok(()) };
     shared.update(|state| state.durable = Durable { turn: position.turn, number: position.number });

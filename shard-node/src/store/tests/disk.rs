@@ -3,6 +3,7 @@
 use crate::store::files::{Files, OpenFile};
 use std::collections::BTreeMap;
 use std::io;
+use std::ops::Range;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 
@@ -227,7 +228,7 @@ impl OpenFile for Handle {
         Ok(())
     }
 
-    fn forget(&self) -> io::Result<()> {
+    fn forget(&self, _: Range<u64>) -> io::Result<()> {
         Ok(())
     }
 

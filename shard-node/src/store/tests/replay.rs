@@ -9,6 +9,7 @@ use crate::store::files::{Files, Folder, OpenFile};
 use std::collections::BTreeMap;
 use std::fs;
 use std::io;
+use std::ops::Range;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 
@@ -100,8 +101,8 @@ impl OpenFile for JournaledFile {
         self.done(|| self.file.truncate(length), op)
     }
 
-    fn forget(&self) -> io::Result<()> {
-        self.file.forget()
+    fn forget(&self, range: Range<u64>) -> io::Result<()> {
+        self.file.forget(range)
     }
 
     fn sync(&self) -> io::Result<()> {

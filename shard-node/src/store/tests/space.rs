@@ -8,6 +8,7 @@ use queue::ids::Lane;
 use queue::store::{Appended, Turn};
 use queue::stream::Stream;
 use std::io;
+use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -83,8 +84,8 @@ impl OpenFile for CountedFile {
         self.0.truncate(length)
     }
 
-    fn forget(&self) -> io::Result<()> {
-        self.0.forget()
+    fn forget(&self, range: Range<u64>) -> io::Result<()> {
+        self.0.forget(range)
     }
 
     fn sync(&self) -> io::Result<()> {
