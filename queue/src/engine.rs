@@ -121,6 +121,8 @@ pub struct Engine<S> {
     /// The lanes of incarnations of peers that are over.
     past: BTreeMap<(ShardId, u32), PastLanes>,
     connected: BTreeSet<ShardId>,
+    /// The lane that reads back first in the next turn, if more is to be sent than one turn may read.
+    reads_on: Option<ShardId>,
     /// Whether the contract's tip was found in this node's own records.
     resumed: bool,
     /// When the tip is asked for again; only until resumed.
@@ -362,7 +364,7 @@ impl<S: Store> Engine<S> {
     }
 
     /// When [`Engine::handle_timeout`] and [`Engine::commit`] are due at the latest, on the clock of
-    /// [`Now::mono_ns`], and why.
+    /// [`Now::mono_ns`], and why. May have passed already.
     pub fn poll_timeout(&self) -> Option<(u64, &'static str)> {
         let acknowledge_at_ns = self
             .acknowledged_at_ns
@@ -376,6 +378,7 @@ impl<S: Store> Engine<S> {
             acknowledge_at_ns.map(|at_ns| (at_ns, "seal an acknowledgement")),
             self.wish_at_ns.map(|at_ns| (at_ns, "see to a deadline")),
             self.day_at_ns.map(|at_ns| (at_ns, "begin the next day's attestation budget")),
+            self.reads_on.as_ref().map(|_| (0, "read on what is to be sent")),
         ];
         timers.into_iter().flatten().min()
     }

@@ -57,6 +57,10 @@ const INPUTS_PER_TURN: usize = 256;
 /// is still in the processor's cache when it is stored.
 const TURN_BYTES: usize = 512 * 1024;
 
+/// What an input weighs beside its messages when callers and peers take turns by bytes: a caller's batch
+/// is as heavy as many acknowledgements, and a flood of these still leaves callers their share.
+const INPUT_BYTES: usize = 4 * 1024;
+
 /// Most bytes of messages in one answer from the inbox (one message may be as long by itself).
 const INBOX_BYTES_MAX: usize = 4 * 1024 * 1024;
 
@@ -185,14 +189,18 @@ impl<S: Store> Driver<S> {
         self.settle()?;
         loop {
             let mut next = Some(runtime.block_on(self.next_input()));
+            let (mut callers_bytes, mut peers_bytes) = (0, 0);
             for left in (0..INPUTS_PER_TURN).rev() {
-                match next.take() {
-                    None => break,
-                    Some(Input::Command(Command::Shutdown)) => return self.settle(),
-                    Some(input) => self.handle(input)?,
+                let Some(input) = next.take() else { break };
+                if matches!(input, Input::Command(Command::Shutdown)) {
+                    return self.settle();
                 }
+                let bytes = if matches!(input, Input::Command(_)) { &mut callers_bytes } else { &mut peers_bytes };
+                let before = self.engine.open_bytes();
+                self.handle(input)?;
+                *bytes += INPUT_BYTES + self.engine.open_bytes().saturating_sub(before);
                 if left > 0 && self.engine.open_bytes() < TURN_BYTES {
-                    next = self.ready_input(left % 2 == 0);
+                    next = self.ready_input(peers_bytes <= callers_bytes);
                 }
             }
             self.settle()?;
@@ -220,7 +228,7 @@ impl<S: Store> Driver<S> {
         }
     }
 
-    /// An input that is there already: the few from NEAR first, then callers and peers in turn.
+    /// An input that is there already: the few from NEAR first, then those of peers or of callers.
     fn ready_input(&mut self, peers_first: bool) -> Option<Input> {
         let (commands, channels) = (&mut self.commands, &mut self.channels);
         if let Ok(event) = channels.near.try_recv() {

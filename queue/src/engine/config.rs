@@ -127,6 +127,10 @@ pub(super) fn unsent_bytes_max(peers: usize) -> usize {
     UNSENT_BYTES_MAX / peers.max(1)
 }
 
+/// Bytes that are read back in one turn to be sent, over all lanes: about what a turn takes in, so that
+/// clearing a backlog leaves new messages half of the node.
+pub(super) const READ_BACK_BYTES: usize = 512 * 1024;
+
 /// Staged messages of one lane that will be settled without a delivery, above which the source has
 /// to wait. They are kept in memory, unlike messages, and no honest source sends any.
 pub(super) const STAGED_TOMBSTONES_MAX: usize = 1 << 20;

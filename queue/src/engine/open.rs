@@ -80,6 +80,7 @@ impl<S: Store> Engine<S> {
             lanes: Lanes::default(),
             past,
             connected: BTreeSet::new(),
+            reads_on: None,
             resumed: false,
             fetch_tip_at_ns: Some(now.mono_ns),
             acknowledged_at_ns: None,

@@ -1,6 +1,6 @@
 //! The outbound lane: takes messages, sends what is attested, prunes what is acknowledged.
 
-use super::config::{BATCH_BYTES, BUSY_RETRY_MS, STAGED_SLACK_BYTES};
+use super::config::{BUSY_RETRY_MS, READ_BACK_BYTES, STAGED_SLACK_BYTES};
 use super::io::{Direction, EnqueueError, Output};
 use super::journal::Journal;
 use super::records::{OutboundRecord, outbound_key};
@@ -41,6 +41,9 @@ pub(super) struct Outbound {
 #[derive(Debug)]
 struct Session {
     sent: u64,
+    /// What the destination holds verified, by this stream alone: the other lane's stream may bring a head
+    /// that tells of more before the acknowledgements do.
+    acknowledged: u64,
     /// Up to where the destination was told that it may verify.
     released: u64,
     /// The newest marked size.
@@ -215,11 +218,12 @@ impl Outbound {
         let is_ours = (size..=stored).contains(&staged_size) && self.root_at(staged_size, store)? == *staged_root;
         let sent = if is_ours { staged_size } else { size };
         self.delivered = size;
-        let (released, marked, released_height) = (size, size, None);
+        let (acknowledged, released, marked, released_height) = (size, size, size, None);
         let (in_flight, unsent) = (VecDeque::new(), Unsent::default());
         // However much is staged there: it is released before anything else is sent.
         let unreleased = VecDeque::from_iter((sent > size).then_some((sent, STAGED_SLACK_BYTES)));
-        self.session = Some(Session { sent, released, marked, in_flight, unreleased, unsent, released_height });
+        self.session =
+            Some(Session { sent, acknowledged, released, marked, in_flight, unreleased, unsent, released_height });
         self.emit(&SenderFrame::Begin { size: sent }, journal);
         Ok(())
     }
@@ -230,15 +234,16 @@ impl Outbound {
             return Err(Refusal::Peer("acknowledged before it opened the lane".to_owned()));
         };
         let most = if is_verified { session.released } else { session.sent };
-        if size < self.delivered || size > most {
-            let delivered = self.delivered;
-            return Err(Refusal::Peer(format!("acknowledged size {size}; {delivered} were delivered, {most} sent")));
+        if size < session.acknowledged || size > most {
+            let before = session.acknowledged;
+            return Err(Refusal::Peer(format!("acknowledged size {size} after {before}; {most} were sent")));
         }
         while session.in_flight.front().is_some_and(|(end, _)| *end <= size) {
             session.in_flight.pop_front();
         }
         if is_verified {
-            self.delivered = size;
+            session.acknowledged = size;
+            self.delivered = self.delivered.max(size);
         }
         Ok(())
     }
@@ -287,15 +292,18 @@ impl Outbound {
     }
 
     /// Sends what is stored, ahead of its attestation, as far as the flight limit allows; marks what
-    /// is sealed, and releases what is attested.
+    /// is sealed, and releases what is attested. Takes what it reads back off `read_bytes_max`, and at
+    /// 0 leaves the rest to the next turn. Returns whether it did.
     pub(super) fn pump<S: Store>(
         &mut self,
         flight_bytes_max: usize,
+        read_bytes_max: &mut usize,
         store: &S,
         journal: &mut Journal,
-    ) -> Result<(), StoreError> {
+    ) -> Result<bool, StoreError> {
+        let mut goes_on = false;
         if self.record.frozen.is_some() {
-            return self.tell_head(store, journal);
+            return self.tell_head(store, journal).map(|()| goes_on);
         }
         loop {
             self.mark_or_release(flight_bytes_max, store, journal)?;
@@ -306,16 +314,22 @@ impl Outbound {
             let Some(end_max) = end_max.filter(|_| session.in_flight_bytes() < flight_bytes_max) else { break };
             let (batch, count) = match session.unsent.take(sent, end_max) {
                 Some(kept) => kept,
+                None if *read_bytes_max == 0 => {
+                    goes_on = true;
+                    break;
+                }
                 None => {
                     let kept_from = session.unsent.begin().unwrap_or(u64::MAX);
                     let batch = read_batch(store, &record.lane, sent, end_max.min(kept_from))?;
+                    *read_bytes_max = read_bytes_max.saturating_sub(batch.bytes().len());
                     let count = batch.count();
                     (batch.into(), count)
                 }
             };
             self.send(&batch, count, journal);
         }
-        self.tell_head(store, journal)
+        self.tell_head(store, journal)?;
+        Ok(goes_on)
     }
 
     fn send(&mut self, batch: &Piece, count: u64, journal: &mut Journal) {
@@ -423,9 +437,9 @@ pub(super) struct Held {
     pub(super) staged_root: Hash,
 }
 
-/// Reads the lane's stream from message `begin` up to about [`BATCH_BYTES`], at most to `end_max`.
+/// Reads the lane's stream from message `begin` up to about [`READ_BACK_BYTES`], at most to `end_max`.
 fn read_batch<S: Store>(store: &S, lane: &Lane, begin: u64, end_max: u64) -> Result<Stream, StoreError> {
-    let mut batch = store.read(lane, begin, BATCH_BYTES)?;
+    let mut batch = store.read(lane, begin, READ_BACK_BYTES)?;
     if batch.is_empty() {
         return Err(StoreError::Damaged(format!("{lane} lacks message {begin}")));
     }

@@ -1,6 +1,6 @@
 //! Peers: connections come and go, frames come in, and what is wrong with them is settled.
 
-use super::config::{STAGED_SLACK_BYTES, flight_bytes_max, unsent_bytes_max};
+use super::config::{READ_BACK_BYTES, STAGED_SLACK_BYTES, flight_bytes_max, unsent_bytes_max};
 use super::inbound::{Delivery, Released};
 use super::outbound::Held;
 use super::records::BLOCK_TIME;
@@ -90,15 +90,26 @@ impl<S: Store> Engine<S> {
         }
     }
 
-    /// Sends what can be sent on every lane. What it reads has to be in the store.
+    /// Sends what can be sent on every lane. What it reads has to be in the store. Where more is to be read
+    /// back than one turn may, lanes take turns.
     pub(super) fn pump(&mut self) -> Result<(), StoreError> {
+        let first = self.reads_on.take();
         if !self.is_live() {
             return Ok(());
         }
         let flight_bytes_max = flight_bytes_max(self.connected.len());
-        for outbound in self.outbound.values_mut() {
-            outbound.pump(flight_bytes_max, &self.store, &mut self.journal)?;
+        let mut read_bytes_max = READ_BACK_BYTES;
+        let mut has_read = None;
+        let is_later = |peer: &ShardId| first.as_ref().is_none_or(|first| peer >= first);
+        let (later, sooner): (Vec<_>, Vec<_>) = self.outbound.iter_mut().partition(|(peer, _)| is_later(peer));
+        for (peer, outbound) in later.into_iter().chain(sooner) {
+            let may_read = read_bytes_max > 0;
+            if outbound.pump(flight_bytes_max, &mut read_bytes_max, &self.store, &mut self.journal)? {
+                let next = if may_read { &mut has_read } else { &mut self.reads_on };
+                next.get_or_insert_with(|| peer.clone());
+            }
         }
+        self.reads_on = self.reads_on.take().or(has_read);
         Ok(())
     }
 

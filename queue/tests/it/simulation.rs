@@ -72,7 +72,7 @@ fn some_schedules_expire_messages_and_some_deliver_them_before_their_deadlines()
 /// Schedules that once showed a mistake, of the world or of the engine.
 #[test]
 fn schedules_that_once_failed_do_not_fail_again() {
-    for seed in [3_718_568_512_601_290_857] {
+    for seed in [3_718_568_512_601_290_857, 4_006_875_672_850_688_806] {
         let mut world = World::new(seed, &["alpha", "beta", "gamma"]);
         for _ in 0..1500 {
             world.step();

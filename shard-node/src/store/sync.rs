@@ -14,7 +14,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 /// Most bytes of records that may wait for their sync; appending waits beyond. Bounds the memory.
-const WAITING_BYTES_MAX: u64 = 64 * 1024 * 1024;
+const WAITING_BYTES_MAX: u64 = 16 * 1024 * 1024;
 
 /// Bytes of records that are taken to the index at once, whatever else is to be done.
 const APPLIED_BYTES: u64 = 4 * 1024 * 1024;

@@ -25,7 +25,7 @@ pub(super) fn name(text: &str) -> ShardId {
     text.parse().unwrap()
 }
 
-fn registered(shard: &str) -> RegisteredShard {
+pub(super) fn registered(shard: &str) -> RegisteredShard {
     RegisteredShard { shard: name(shard), incarnation: 0, key_epoch: 0, epoch_first_height: 0 }
 }
 
