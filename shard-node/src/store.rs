@@ -31,7 +31,7 @@ pub use ship::{Cursor, PIECE_BYTES_MAX, ShipError, Shipped, Sink, is_log_file, s
 use files::{Files, Folder};
 use index::Index;
 use keeper::Keeper;
-use log::{Entry, Log};
+use log::{Entry, Log, RunPlace};
 use queue::codec;
 use queue::ids::Lane;
 use queue::store::{KeyValue, Store, StoreError, Turn, TurnId};
@@ -219,27 +219,33 @@ impl DiskStore {
 
     fn read_messages(&self, lane: &Lane, from: u64, bytes_max: usize) -> Result<Stream, StoreError> {
         let runs = self.runs(lane, from, bytes_max)?;
-        let Some((begin, _)) = runs.first().copied() else { return Ok(Stream::default()) };
+        let Some((begin, first)) = runs.first().copied() else { return Ok(Stream::default()) };
         let mut bytes = Vec::with_capacity(runs.iter().map(|(_, place)| log::to_usize(u64::from(place.bytes))).sum());
         let mut end = begin.min(from);
-        // Where message `from` begins in the first run.
-        let mut unwanted = 0;
-        let mut read = Vec::with_capacity(runs.len());
-        for (first_nonce, place) in runs {
-            if first_nonce > end.max(from) {
-                return Err(damaged(lane, &format!("has no message {}", end.max(from))));
+        // Where message `from` begins in the first run: at first as if all of its messages were as long.
+        let before = from.saturating_sub(begin).min(u64::from(first.count));
+        let mut unwanted = log::to_usize(u64::from(first.bytes) * before / u64::from(first.count).max(1));
+        let mut next = 0;
+        while next < runs.len() && (bytes.is_empty() || bytes.len() - unwanted < bytes_max) {
+            let mut expected = bytes.len();
+            let is_enough = |(_, place): &(u64, RunPlace)| {
+                expected += log::to_usize(u64::from(place.bytes));
+                expected - unwanted.min(expected) >= bytes_max
+            };
+            let last = runs[next..].iter().position(is_enough).map_or(runs.len(), |at| next + at + 1);
+            for (first_nonce, place) in &runs[next..last] {
+                if *first_nonce > end.max(from) {
+                    return Err(damaged(lane, &format!("has no message {}", end.max(from))));
+                }
+                end = first_nonce + u64::from(place.count);
             }
-            if !bytes.is_empty() && bytes.len() - unwanted >= bytes_max {
-                break;
+            self.log.read_runs(lane, &runs[next..last], &mut bytes)?;
+            if next == 0 {
+                unwanted = split_stream(&bytes, usize::MAX, from - begin).0.len();
             }
-            self.log.read_run(lane, first_nonce, &place, &mut bytes)?;
-            read.push(place);
-            end = first_nonce + u64::from(place.count);
-            if first_nonce <= from {
-                unwanted = split_stream(&bytes, usize::MAX, from - first_nonce).0.len();
-            }
+            next = last;
         }
-        self.log.forget_behind(&read)?;
+        self.log.forget_behind(&runs[..next])?;
         let mut found = Stream::parse(bytes).map_err(|error| damaged(lane, &error.to_string()))?;
         if begin + found.count() != end {
             return Err(damaged(lane, &format!("has {} messages from {begin} on, not up to {end}", found.count())));
@@ -250,7 +256,7 @@ impl DiskStore {
     }
 
     /// The runs that hold message `from` and, as far as `bytes_max` may reach, those behind it.
-    fn runs(&self, lane: &Lane, from: u64, bytes_max: usize) -> Result<Vec<(u64, log::RunPlace)>, StoreError> {
+    fn runs(&self, lane: &Lane, from: u64, bytes_max: usize) -> Result<Vec<(u64, RunPlace)>, StoreError> {
         let prefix = rows::run_prefix(lane);
         let key = Row::Run(lane, from).key();
         let start = self.index.last(&prefix, &key)?.map_or(key, |(nearest, _)| nearest);

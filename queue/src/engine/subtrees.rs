@@ -82,9 +82,9 @@ impl<'a, S: Store> Subtrees<'a, S> {
     fn read_block(&mut self, index: u64, mut visit: impl FnMut(u64, &[u8])) -> Result<(), StoreError> {
         let begin = index * STORED_LEAVES;
         let mut leaves = Vec::new();
-        self.tree.for_each(begin, (begin + STORED_LEAVES).min(self.size), |nonce, message| {
-            visit(nonce, message);
-            leaves.push(self.tree.leaf(nonce, message)?);
+        self.tree.for_each_part(begin, (begin + STORED_LEAVES).min(self.size), |first, messages| {
+            (first..).zip(messages).for_each(|(nonce, message)| visit(nonce, message));
+            leaves.append(&mut self.tree.leaves(first, messages)?);
             Ok(())
         })?;
         let mut levels = vec![Vec::new()];

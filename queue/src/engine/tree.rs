@@ -3,7 +3,7 @@
 
 use super::records::{NodeRecord, STORED_LEVEL_MIN, decode_record, leaf_key, nodes_key, nodes_prefix, read_record};
 use super::subtrees::Subtrees;
-use crate::digest::{Hash, Native, leaf};
+use crate::digest::{Hash, Native, leaf, leaves};
 use crate::ids::Lane;
 use crate::log::{CompactRange, NodeId, prove_consistency, prove_inclusion, range_at};
 use crate::store::{Store, StoreError};
@@ -72,11 +72,23 @@ impl<S: Store> LaneTree<'_, S> {
 
     /// An empty message may stand for one that was too large to be kept: then its leaf hash is.
     pub(super) fn leaf(&self, nonce: u64, message: &[u8]) -> Result<Hash, StoreError> {
-        let kept = match message {
-            [] => read_record(self.store, "leaf hash", &leaf_key(self.lane, nonce))?,
-            _ => None,
-        };
+        let kept = if message.is_empty() { self.kept_leaf(nonce)? } else { None };
         Ok(kept.unwrap_or_else(|| leaf::<Native>(message)))
+    }
+
+    /// [`LaneTree::leaf`] of messages from `first` on, hashed side by side.
+    pub(super) fn leaves(&self, first: u64, messages: &[&[u8]]) -> Result<Vec<Hash>, StoreError> {
+        let mut hashes = leaves(messages);
+        for ((nonce, message), hash) in (first..).zip(messages).zip(&mut hashes) {
+            if message.is_empty() {
+                *hash = self.kept_leaf(nonce)?.unwrap_or(*hash);
+            }
+        }
+        Ok(hashes)
+    }
+
+    fn kept_leaf(&self, nonce: u64) -> Result<Option<Hash>, StoreError> {
+        read_record(self.store, "leaf hash", &leaf_key(self.lane, nonce))
     }
 
     pub(super) fn stored(&self, id: NodeId) -> Result<NodeRecord, StoreError> {
@@ -118,6 +130,18 @@ impl<S: Store> LaneTree<'_, S> {
         end: u64,
         mut f: impl FnMut(u64, &[u8]) -> Result<(), StoreError>,
     ) -> Result<(), StoreError> {
+        self.for_each_part(begin, end, |first, messages| {
+            (first..).zip(messages).try_for_each(|(nonce, message)| f(nonce, message))
+        })
+    }
+
+    /// Visits messages by the parts in which they are read, each with the nonce of its first message.
+    pub(super) fn for_each_part(
+        &self,
+        begin: u64,
+        end: u64,
+        mut f: impl FnMut(u64, &[&[u8]]) -> Result<(), StoreError>,
+    ) -> Result<(), StoreError> {
         let mut at = begin;
         while at < end {
             let bytes_max = if end - at <= STORED_LEAVES { READ_FEW_BYTES } else { READ_BYTES };
@@ -125,10 +149,9 @@ impl<S: Store> LaneTree<'_, S> {
             if messages.is_empty() {
                 return Err(StoreError::Damaged(format!("{} lacks message {at}", self.lane)));
             }
-            for message in messages.messages().take(usize::try_from(end - at).unwrap_or(usize::MAX)) {
-                f(at, message)?;
-                at += 1;
-            }
+            let part: Vec<&[u8]> = messages.messages().take(usize::try_from(end - at).unwrap_or(usize::MAX)).collect();
+            f(at, &part)?;
+            at += part.len() as u64;
         }
         Ok(())
     }

@@ -264,7 +264,7 @@ impl Check {
                 let place = effect::decode_place(&value)?;
                 let (lane, first_nonce) = rows::parse_run(&key)
                     .ok_or_else(|| StoreError::Damaged("a run's row has a damaged key".to_owned()))?;
-                log.read_run(&lane, first_nonce, &place, &mut Vec::new())
+                log.read_runs(&lane, &[(first_nonce, place)], &mut Vec::new())
             });
             damaged += usize::from(self.take("messages", read).is_none());
             if damaged == FINDINGS_MAX {

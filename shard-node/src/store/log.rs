@@ -20,6 +20,8 @@ const OPEN_MAX: usize = 64;
 /// So much of a segment behind what was read is forgotten, in bytes: at least as much as the system
 /// keeps in one piece, because it forgets whole pieces only.
 const FORGOTTEN_BYTES: u64 = 8 * 1024 * 1024;
+/// Who reads fewer runs at once looks for single messages.
+const FORGOTTEN_RUNS: usize = 4;
 
 /// A place between two records, and what the log says up to it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
@@ -220,34 +222,51 @@ impl Log {
         files
     }
 
-    /// Appends the bytes of the run at `place`, checked, to `bytes`.
+    /// Appends the bytes of a lane's runs, each with the nonce of its first message, to `bytes`; each run is
+    /// checked. What stands side by side is read at once.
     ///
     /// # Errors
     /// [`StoreError`].
-    pub(super) fn read_run(
+    pub(super) fn read_runs(
         &self,
         lane: &Lane,
-        first_nonce: u64,
-        place: &RunPlace,
+        runs: &[(u64, RunPlace)],
         bytes: &mut Vec<u8>,
     ) -> Result<(), StoreError> {
-        let file = self.open_segment(place.segment)?;
-        let damaged = |reason: &str| {
+        let adjoin = |(_, one): &(u64, RunPlace), (_, next): &(u64, RunPlace)| {
+            (next.segment, next.offset) == (one.segment, one.offset + u64::from(one.bytes))
+        };
+        for runs in runs.chunk_by(adjoin) {
+            self.read_adjoining(lane, runs, bytes)?;
+        }
+        Ok(())
+    }
+
+    fn read_adjoining(&self, lane: &Lane, runs: &[(u64, RunPlace)], bytes: &mut Vec<u8>) -> Result<(), StoreError> {
+        let Some((_, first)) = runs.first() else { return Ok(()) };
+        let damaged = |(first_nonce, place): &(u64, RunPlace), reason: &str| {
             StoreError::Damaged(format!(
                 "messages of lane {lane} from {first_nonce} on, in segment {} at {}, {reason}",
                 place.segment, place.offset
             ))
         };
-        let length = file.length().map_err(|error| unreadable(place.segment, &error))?;
-        if place.offset.checked_add(u64::from(place.bytes)).is_none_or(|end| end > length) {
-            return Err(damaged("lie behind the segment's end"));
+        let file = self.open_segment(first.segment)?;
+        let length = file.length().map_err(|error| unreadable(first.segment, &error))?;
+        for run in runs {
+            if run.1.offset.checked_add(u64::from(run.1.bytes)).is_none_or(|end| end > length) {
+                return Err(damaged(run, "lie behind the segment's end"));
+            }
         }
         let begin = bytes.len();
-        bytes.resize(begin + to_usize(u64::from(place.bytes)), 0);
-        let bytes = &mut bytes[begin..];
-        file.read(bytes, place.offset).map_err(|error| unreadable(place.segment, &error))?;
-        if Run::checksum(self.seed, lane, first_nonce, place.count, bytes) != place.crc {
-            return Err(damaged("don't match their checksum"));
+        bytes.resize(begin + runs.iter().map(|(_, place)| to_usize(u64::from(place.bytes))).sum::<usize>(), 0);
+        let mut rest = &mut bytes[begin..];
+        file.read(rest, first.offset).map_err(|error| unreadable(first.segment, &error))?;
+        for run in runs {
+            let (read, behind) = rest.split_at_mut(to_usize(u64::from(run.1.bytes)));
+            if Run::checksum(self.seed, lane, run.0, run.1.count, read) != run.1.crc {
+                return Err(damaged(run, "don't match their checksum"));
+            }
+            rest = behind;
         }
         Ok(())
     }
@@ -257,10 +276,13 @@ impl Log {
     ///
     /// # Errors
     /// [`StoreError`].
-    pub(super) fn forget_behind(&self, runs: &[RunPlace]) -> Result<(), StoreError> {
-        for (index, place) in runs.iter().enumerate() {
+    pub(super) fn forget_behind(&self, runs: &[(u64, RunPlace)]) -> Result<(), StoreError> {
+        if runs.len() < FORGOTTEN_RUNS {
+            return Ok(());
+        }
+        for (index, (_, place)) in runs.iter().enumerate() {
             let next = runs.get(index + 1);
-            if place.segment == self.end.segment || next.is_some_and(|next| next.segment == place.segment) {
+            if place.segment == self.end.segment || next.is_some_and(|(_, next)| next.segment == place.segment) {
                 continue;
             }
             let end = if next.is_none() { place.offset } else { place.offset + u64::from(place.bytes) };

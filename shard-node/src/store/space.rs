@@ -143,7 +143,7 @@ fn gather(
         let row = index.get(&Row::Run(&run.lane, run.first_nonce).key())?;
         let place = row.map(|row| effect::decode_place(&row)).transpose()?;
         if let Some(place) = place.filter(|place| (place.segment, place.offset) == (segment, offset)) {
-            log.read_run(&run.lane, run.first_nonce, &place, &mut moved.payload)?;
+            log.read_runs(&run.lane, &[(run.first_nonce, place)], &mut moved.payload)?;
             moved.body.runs.push(run.clone());
         }
         offset += u64::from(run.bytes);
