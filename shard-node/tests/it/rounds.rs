@@ -96,6 +96,8 @@ async fn what_nodes_in_rounds_deliver_is_proved_by_rounds_to_strangers_and_to_th
             // Never by a signature of its own: the contract counts each time that it asked for one.
             let tip = bridge.done(&["shard", "show", "--home", from]).await["tip"].clone();
             assert_eq!((&tip["attested"], &tip["attempts"]), (&"round".into(), &0.into()), "{tip}");
+            let told = bridge.run(&["shard", "show", "--home", from]).await;
+            assert!(told.text().contains(&format!("signed with round {}", tip["round"]["round"])), "{told:?}");
         }
         bridge.stop().await;
     })

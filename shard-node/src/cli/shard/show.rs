@@ -6,6 +6,7 @@ use crate::cli::access::BridgeArgs;
 use crate::cli::output::{printable, utc};
 use crate::cli::transaction::near;
 use clap::Args;
+use queue::attestation::AttestationKind;
 use queue::contract::{ShardStatus, ShardView, TipView};
 use serde::Serialize;
 use std::fmt::Write as _;
@@ -82,12 +83,16 @@ pub(in crate::cli) fn status(status: ShardStatus) -> &'static str {
 }
 
 fn tip_text(tip: Option<&TipView>) -> String {
-    let Some(TipView { checkpoint, hash, signature, attempts, .. }) = tip else {
+    let Some(TipView { checkpoint, hash, attested, attempts, round, .. }) = tip else {
         return "none: nothing was attested yet".to_owned();
     };
-    let state = match signature {
-        Some(_) => "signed".to_owned(),
-        None => format!("pending, the signer was asked {attempts} times"),
+    let state = match (attested, round) {
+        (Some(AttestationKind::Round), Some(position)) => format!("signed with round {}", position.round),
+        (Some(_), _) => "signed".to_owned(),
+        (None, Some(position)) => {
+            format!("pending in round {}, the signer was asked {attempts} times for itself", position.round)
+        }
+        (None, None) => format!("pending, the signer was asked {attempts} times"),
     };
     format!("height {}, {}, {hash}, {state}", checkpoint.height, utc(checkpoint.time_ns))
 }
