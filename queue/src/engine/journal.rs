@@ -186,8 +186,8 @@ impl Journal {
         });
     }
 
-    /// Appends messages, at least one, to a lane's log, which costs less than one after the other. `notes` gives what
-    /// was noted for the subtree of some level that is complete at some size.
+    /// Appends messages, at least one, to a lane's log, which costs less than one after the other. `notes`
+    /// gives what was noted for the subtree of some level that is complete at some size.
     pub(super) fn append_all(
         &mut self,
         lane: &Lane,

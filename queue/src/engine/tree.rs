@@ -135,7 +135,7 @@ impl<S: Store> LaneTree<'_, S> {
         })
     }
 
-    /// Visits messages by the parts in which they are read, each with the nonce of its first message.
+    /// [`LaneTree::for_each`] by the parts in which messages are read, each with the nonce of its first.
     pub(super) fn for_each_part(
         &self,
         begin: u64,

@@ -1,4 +1,4 @@
-//! Backlogs that are read back beside each other, and beside new messages.
+//! Backlogs of several peers that are read back beside each other.
 
 use super::super::*;
 use super::world::{World, name, registered};
