@@ -28,6 +28,7 @@ mod keys;
 mod open;
 mod outbound;
 mod outcome;
+mod pace;
 mod past;
 mod peers;
 mod permissions;
@@ -91,6 +92,7 @@ use inbound::Inbound;
 use journal::Journal;
 use keys::{Keys, content_of};
 use outbound::Outbound;
+use pace::Pace;
 use past::PastLanes;
 use records::{BLOCK_TIME, SuccessorRecord};
 use settlement::{Note, NoteKind};
@@ -130,6 +132,7 @@ pub struct Engine<S> {
     /// When a checkpoint was last sealed only to acknowledge.
     acknowledged_at_ns: Option<u64>,
     keys: Keys,
+    pace: Pace,
     spending: Spending,
     /// When the clock may have reached a deadline to wish for, or a time that a peer wishes for.
     wish_at_ns: Option<u64>,
@@ -303,6 +306,7 @@ impl<S: Store> Engine<S> {
         self.check_failure()?;
         self.send_wishes(now).inspect_err(|error| self.failure = Some(error.clone()))?;
         self.schedule_wishes(now);
+        self.pace.note(self.journal.open_bytes());
         self.seal_if_due(now);
         self.attestor.flush(&mut self.journal);
         self.spending.flush(&mut self.journal);
@@ -368,13 +372,14 @@ impl<S: Store> Engine<S> {
     pub fn poll_timeout(&self) -> Option<(u64, &'static str)> {
         let acknowledge_at_ns = self
             .acknowledged_at_ns
-            .filter(|_| self.day_at_ns.is_none() && self.attestor.pending().is_none())
+            .filter(|_| self.day_at_ns.is_none() && self.pace.timer_ns().is_none() && self.attestor.pending().is_none())
             .filter(|_| self.owes_acknowledgement() || self.is_wished(self.committed_at_ns))
             .map(|at_ns| at_ns + ACKNOWLEDGE_INTERVAL_NS);
         let retry_at_ns = self.attestor.retry_at_ns().filter(|_| self.day_at_ns.is_none());
         let timers = [
             self.fetch_tip_at_ns.map(|at_ns| (at_ns, "ask for the contract's tip")),
             retry_at_ns.map(|at_ns| (at_ns, "ask for a signature again")),
+            self.pace.timer_ns().map(|at_ns| (at_ns, "seal under load")),
             acknowledge_at_ns.map(|at_ns| (at_ns, "seal an acknowledgement")),
             self.wish_at_ns.map(|at_ns| (at_ns, "see to a deadline")),
             self.day_at_ns.map(|at_ns| (at_ns, "begin the next day's attestation budget")),
@@ -413,7 +418,7 @@ impl<S: Store> Engine<S> {
         let acknowledge_at_ns = self.acknowledged_at_ns.map_or(0, |at_ns| at_ns + ACKNOWLEDGE_INTERVAL_NS);
         let is_asked = self.owes_acknowledgement() || self.is_wished(time_ns);
         let may_answer = is_asked && now.mono_ns >= acknowledge_at_ns;
-        if !has_messages && !may_answer {
+        if !has_messages && !may_answer || self.pace.holds(now) {
             return false;
         }
         if !self.spending.allows(!has_messages, time_ns) {
@@ -428,6 +433,7 @@ impl<S: Store> Engine<S> {
         let heads =
             self.outbound.iter().filter_map(|(peer, outbound)| head(outbound, self.inbound.get(peer)?)).collect();
         self.attestor.seal(&own, &self.config.trust.domain, heads, &self.config.salt_secret, time_ns);
+        self.pace.handle_sealed(now);
         self.answer_wishes(time_ns);
         self.outbound.values_mut().for_each(Outbound::handle_sealed);
         self.inbound.values_mut().for_each(Inbound::handle_sealed);

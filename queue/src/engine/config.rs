@@ -148,6 +148,13 @@ const _: () = assert!(FLIGHT_BYTES_MAX + BATCH_BYTES + MESSAGE_BYTES_MAX <= STAG
 /// A checkpoint that only acknowledges comes this long after the last such one at the soonest.
 pub(super) const ACKNOWLEDGE_INTERVAL_NS: u64 = 30_000_000_000;
 
+/// A checkpoint that covers so many bytes more than the one before, over all lanes, was sealed under load.
+pub(super) const BUSY_BYTES: usize = BATCH_BYTES;
+
+/// The next checkpoint after one that was sealed under load comes this long after it at the soonest. Where
+/// a signature takes longer, as on NEAR, nothing waits for this.
+pub(super) const BUSY_SEAL_INTERVAL_NS: u64 = 50_000_000;
+
 /// Why a full lane's sender should wait this long: acknowledgements come with the peer's next
 /// checkpoint, which takes a signature of seconds.
 pub(super) const BUSY_RETRY_MS: u64 = 1_000;

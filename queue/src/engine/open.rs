@@ -7,6 +7,7 @@ use super::inbound::Inbound;
 use super::journal::Journal;
 use super::keys::Keys;
 use super::outbound::Outbound;
+use super::pace::Pace;
 use super::past::PastLanes;
 use super::records::{
     ATTESTOR, AttestorRecord, BLOCK_TIME, HOME, HomeRecord, INBOUND, INBOX_SIZE, INCARNATION, InboundRecord, OUTBOUND,
@@ -63,6 +64,7 @@ impl<S: Store> Engine<S> {
         let inbox_size = read_record(&store, "inbox size", INBOX_SIZE)?.unwrap_or(0);
         let spent = read_record(&store, "spent budget", SPENT)?.unwrap_or_default();
         let mut engine = Engine {
+            pace: Pace::default(),
             spending: Spending::new(config.budget, spent),
             keys: Keys::open(&store)?,
             config,

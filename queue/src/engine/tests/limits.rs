@@ -1,5 +1,6 @@
 //! Deadlines, keys, windows and budgets at the door.
 
+use super::super::config::{BUSY_BYTES, BUSY_SEAL_INTERVAL_NS};
 use super::super::*;
 use super::world::{S, World, name};
 use crate::message::{Action, Call, Tombstone};
@@ -222,4 +223,31 @@ fn attempts_that_fail_count_and_stop_with_the_budget() {
     }
     assert_eq!(world.attempts("alpha"), 3, "failed attempts went on beyond the budget");
     assert!(world.engine("alpha").poll_timeout().is_some_and(|(_, why)| why.contains("budget")));
+}
+
+#[test]
+fn a_checkpoint_that_covers_much_is_followed_after_a_pause_and_one_that_covers_little_at_once() {
+    let mut world = World::new(CrashPlan::Prompt);
+    world.connect();
+    for text in ["one", "two"] {
+        world.send("alpha", "beta", text);
+        world.run();
+    }
+    assert_eq!(world.heights_asked("alpha"), [0, 1], "an idle node waited");
+    let half = "x".repeat(BUSY_BYTES / 2);
+    for text in [&half, &half] {
+        world.send("alpha", "beta", text);
+    }
+    world.run();
+    world.send("alpha", "beta", "behind much");
+    world.run();
+    assert_eq!(world.heights_asked("alpha"), [0, 1, 2], "a busy node sealed again at once");
+    let (at_ns, why) = world.engine("alpha").poll_timeout().unwrap();
+    assert_eq!((at_ns - world.now().mono_ns, why), (BUSY_SEAL_INTERVAL_NS, "seal under load"));
+    world.advance(BUSY_SEAL_INTERVAL_NS);
+    world.run();
+    world.send("alpha", "beta", "idle again");
+    world.run();
+    assert_eq!(world.heights_asked("alpha"), [0, 1, 2, 3, 4]);
+    assert_eq!(world.inbox_texts("beta").len(), 6);
 }
