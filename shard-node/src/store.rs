@@ -93,15 +93,17 @@ pub enum OpenError {
     },
 }
 
-/// How long files get, and how often work is done on them. All in bytes of records.
+/// How long files get, and how often work is done on them. Bytes are those of records.
 #[derive(Debug, Clone, Copy)]
 struct Limits {
     /// Most in a segment, unless a single record is longer.
     segment_bytes: u64,
     /// The index is written to its file whenever so much was appended.
     flush_bytes: u64,
-    /// A snapshot is made when so much was appended, or more if the last one was long.
+    /// A snapshot is made when so much was appended,
     snapshot_bytes: u64,
+    /// and so many times the last one's length.
+    snapshot_lengths: u64,
     /// How far a segment is filled with zeros ahead of short records: a sync is faster when it
     /// needn't make the file longer.
     zero_bytes: usize,
@@ -114,6 +116,9 @@ impl Limits {
         segment_bytes: 64 * 1024 * 1024,
         flush_bytes: 16 * 1024 * 1024,
         snapshot_bytes: 128 * 1024 * 1024,
+        // A snapshot's bytes cost some ten times those of records, and are about a hundredth of what is
+        // alive: so the log gets longer by a sixth of that.
+        snapshot_lengths: 16,
         zero_bytes: 1024 * 1024,
         // A message's way through a node is a few turns within some milliseconds, and sled's threads
         // would stand in it.

@@ -87,8 +87,7 @@ impl Work {
         let mut snapshot_bytes = 0;
         for bytes in receiver {
             self.since += bytes;
-            // Twice the last snapshot's length: writing snapshots costs at most half of the log.
-            if self.since < self.limits.snapshot_bytes.max(2 * snapshot_bytes) {
+            if self.since < self.limits.snapshot_bytes.max(self.limits.snapshot_lengths * snapshot_bytes) {
                 self.index.flush()?;
                 continue;
             }

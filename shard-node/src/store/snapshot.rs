@@ -9,6 +9,7 @@ use super::{STORE_FORMAT, medium, rows};
 use borsh::{BorshDeserialize, BorshSerialize};
 use queue::codec;
 use queue::store::StoreError;
+use sled::IVec;
 use std::io;
 use std::sync::Arc;
 
@@ -21,11 +22,11 @@ const BLOCK_HEADER_BYTES: usize = 8;
 /// A snapshot that is being written.
 const UNFINISHED: &str = "new.snapshot";
 
-/// What a snapshot consists of: one beginning, rows, one end.
+/// What a snapshot consists of: one beginning, rows, one end. `B` are the bytes of keys and values.
 #[derive(Debug, Clone, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
-enum Block {
+enum Block<B> {
     Begin { format: u32, start: Position },
-    Rows(Vec<(Vec<u8>, Vec<u8>)>),
+    Rows(Vec<(B, B)>),
     End { number: u64, rows: u64 },
 }
 
@@ -62,7 +63,7 @@ pub(super) fn write(
     let mut writer = Writer { file, offset: 0 };
     writer.block(&Block::Begin { format: STORE_FORMAT, start })?;
     let mut count = 0;
-    let mut gathered = Vec::new();
+    let mut gathered: Vec<(IVec, IVec)> = Vec::new();
     let mut bytes = 0;
     for row in rows::STATE_KINDS.iter().flat_map(|kind| index.applied(kind)) {
         if is_stopped() {
@@ -71,19 +72,24 @@ pub(super) fn write(
         let (key, value) = row?;
         bytes += key.len() + value.len();
         count += 1;
-        gathered.push((key.to_vec(), value.to_vec()));
+        gathered.push((key, value));
         if bytes >= BLOCK_BYTES {
-            writer.block(&Block::Rows(std::mem::take(&mut gathered)))?;
+            writer.block(&as_block(&gathered))?;
+            gathered.clear();
             bytes = 0;
         }
     }
-    writer.block(&Block::Rows(gathered))?;
+    writer.block(&as_block(&gathered))?;
     let number = index.position()?.map_or(start.number, |end| end.number);
     writer.block(&Block::End { number, rows: count })?;
     // The index must not fall behind the snapshot when the process is killed.
     index.flush()?;
     publish(files, &*writer.file, start.number).map_err(|error| unwritable(&error))?;
     Ok(Some(Written { start, bytes: writer.offset }))
+}
+
+fn as_block(rows: &[(IVec, IVec)]) -> Block<&[u8]> {
+    Block::Rows(rows.iter().map(|(key, value)| (&key[..], &value[..])).collect())
 }
 
 fn publish(files: &dyn Files, file: &dyn OpenFile, number_before: u64) -> io::Result<()> {
@@ -154,7 +160,7 @@ struct Writer {
 }
 
 impl Writer {
-    fn block(&mut self, block: &Block) -> Result<(), StoreError> {
+    fn block(&mut self, block: &Block<&[u8]>) -> Result<(), StoreError> {
         let content = codec::encode(block);
         let length = u32::try_from(content.len()).expect("a block has at most 8 MiB");
         let bytes = [&length.to_le_bytes()[..], &crc(0, &[&content]).to_le_bytes(), &content].concat();
@@ -178,7 +184,7 @@ impl Reader {
         Ok(Reader { file, number, offset: 0, length })
     }
 
-    fn block(&mut self) -> Result<Block, StoreError> {
+    fn block(&mut self) -> Result<Block<Vec<u8>>, StoreError> {
         let header = self.take(BLOCK_HEADER_BYTES)?;
         let (length, checksum) = header.split_first_chunk().ok_or_else(|| damaged(self.number))?;
         let length = to_usize(u64::from(u32::from_le_bytes(*length)));

@@ -15,6 +15,7 @@ pub(super) const LIMITS: Limits = Limits {
     segment_bytes: 6 * 1024,
     flush_bytes: 1024,
     snapshot_bytes: 8 * 1024,
+    snapshot_lengths: 2,
     zero_bytes: 512,
     apply_pause: Duration::ZERO,
 };
