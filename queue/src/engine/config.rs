@@ -153,7 +153,7 @@ pub(super) const BUSY_BYTES: usize = BATCH_BYTES;
 
 /// The next checkpoint after one that was sealed under load comes this long after it at the soonest. Where
 /// a signature takes longer, as on NEAR, nothing waits for this.
-pub(super) const BUSY_SEAL_INTERVAL_NS: u64 = 50_000_000;
+pub(super) const BUSY_SEAL_INTERVAL_NS: u64 = 100_000_000;
 
 /// Why a full lane's sender should wait this long: acknowledgements come with the peer's next
 /// checkpoint, which takes a signature of seconds.

@@ -6,6 +6,7 @@ use queue::engine::Direction;
 use queue::frame::{EncodedFrame, FRAME_HEADER_BYTES, ReceiverFrame, decode_frame, frame_length};
 use queue::ids::ShardId;
 use quinn::{Connection, ReadExactError, RecvStream, SendStream, VarInt};
+use tokio::io::AsyncReadExt as _;
 use tokio::sync::mpsc;
 
 /// Why a node closes a connection, as the peer sees it in QUIC's application error code.
@@ -215,15 +216,19 @@ impl Reader<'_> {
     }
 }
 
+/// Why a stream has no further frame, or not all of one.
+const ENDED: &str = "the stream ended";
+
 /// Reads one frame's body. The length is checked before anything is allocated for it.
 async fn read_frame(stream: &mut RecvStream) -> Result<Vec<u8>, String> {
     let told = |error: ReadExactError| match error {
-        ReadExactError::FinishedEarly(_) => "the stream ended".to_owned(),
+        ReadExactError::FinishedEarly(_) => ENDED.to_owned(),
         ReadExactError::ReadError(error) => error.to_string(),
     };
     let mut header = [0; FRAME_HEADER_BYTES];
     stream.read_exact(&mut header).await.map_err(told)?;
-    let mut body = vec![0; frame_length(header).map_err(|error| error.to_string())?];
-    stream.read_exact(&mut body).await.map_err(told)?;
-    Ok(body)
+    let length = frame_length(header).map_err(|error| error.to_string())?;
+    let mut body = Vec::with_capacity(length);
+    stream.take(length as u64).read_to_end(&mut body).await.map_err(|error| error.to_string())?;
+    if body.len() == length { Ok(body) } else { Err(ENDED.to_owned()) }
 }
