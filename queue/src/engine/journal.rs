@@ -46,8 +46,8 @@ pub(super) struct Journal {
     puts: BTreeMap<Vec<u8>, Vec<u8>>,
     deletes: BTreeSet<Vec<u8>>,
     prunes: Vec<(Lane, u64)>,
-    /// Bytes of the longest lane in the turn before, at most a batch: so much is made room for at once,
-    /// because moving what is there to a larger place costs as much as copying it.
+    /// Bytes of the longest lane in the turn before, rounded up to a power of two, at most a batch: so much
+    /// is made room for at once, because moving what is there to a larger place costs as much as copying it.
     expected_bytes: usize,
     /// What was emitted since outputs were last released, and whether it waits for the open turn.
     waiting: Vec<(bool, Output)>,
@@ -270,7 +270,7 @@ impl Journal {
         self.release_outputs();
         let messages: Vec<Appended> = std::mem::take(&mut self.messages).into_iter().map(Appending::close).collect();
         if let Some(most) = messages.iter().map(|appended| appended.messages.bytes().len()).max() {
-            self.expected_bytes = most.min(BATCH_BYTES);
+            self.expected_bytes = most.next_power_of_two().min(BATCH_BYTES);
         }
         writes.then(|| Turn {
             id: self.committed,

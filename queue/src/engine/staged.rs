@@ -12,6 +12,9 @@ use crate::message::{Tombstone, decide, plain_deadline_ns};
 use crate::stream::LENGTH_BYTES;
 use std::collections::VecDeque;
 
+/// Bytes of a common message in its stream.
+const COMMON_BYTES: usize = 256;
+
 /// The staged end of a lane.
 ///
 /// Invariant: `record`, `runs` and the messages are in the store, or in the open turn.
@@ -75,7 +78,7 @@ impl Staged {
         if self.is_partial() {
             bytes = self.complete(lane, bytes, journal)?;
         }
-        let mut messages = Vec::new();
+        let mut messages = Vec::with_capacity(bytes.len() / COMMON_BYTES);
         while let Some((header, rest)) = bytes.split_first_chunk::<LENGTH_BYTES>() {
             let length = announced(*header);
             if length > MESSAGE_BYTES_MAX {

@@ -3,6 +3,7 @@
 use super::super::*;
 use super::world::{S, World, name};
 use crate::codec;
+use crate::digest::empty_root;
 use crate::frame::{ReceiverFrame, SenderFrame};
 use crate::limits::MESSAGE_BYTES_MAX;
 use crate::message::Tombstone;
@@ -295,7 +296,7 @@ fn a_staged_message_expires_by_the_time_of_its_release_not_of_its_arrival() {
 fn a_receiver_that_claims_to_have_staged_what_is_not_ours_is_sent_it_from_what_it_has_verified() {
     let mut world = staged();
     let lane = world.engine("alpha").outbound[&name("beta")].record.lane.clone();
-    let root = crate::digest::empty_root::<Native>();
+    let root = empty_root::<Native>();
     for (staged_size, staged_root) in [(2, Hash([1; 32])), (9, root), (u64::MAX, root)] {
         let alpha = world.engine_mut("alpha");
         alpha.handle_disconnected(&name("beta"));
@@ -319,4 +320,37 @@ fn staged_messages_are_in_no_turn_that_is_not_durable_when_they_are_acknowledged
     assert!(store.poll_durable().unwrap() > 0);
     let lane = world.inbound_lane("beta");
     assert_eq!(store.read(&lane, 0, 100).unwrap().count(), 1, "acknowledged as staged, and lost in a crash");
+}
+
+#[test]
+fn an_acknowledgement_that_an_attested_head_has_overtaken_on_the_other_stream_is_no_offence() {
+    let mut world = World::new(CrashPlan::Prompt);
+    for text in ["one", "two"] {
+        world.send("alpha", "beta", text);
+    }
+    world.run();
+    let (now, beta) = (world.now(), name("beta"));
+    let root = world.engine("alpha").outbound[&beta].record.log.root::<Native>();
+    let SenderFrame::Release(head) = world.forged_release("beta", |head| {
+        (head.received_size, head.received_root) = (2, root);
+    }) else {
+        unreachable!("a release was made")
+    };
+    let receive = |world: &mut World, frame: ReceiverFrame| {
+        world.engine_mut("alpha").handle_receiver_frame(&beta, &codec::encode(&frame))
+    };
+    let lane = world.engine("alpha").outbound[&beta].record.lane.clone();
+    let root = empty_root::<Native>();
+    world.engine_mut("alpha").handle_connected(&beta);
+    receive(&mut world, ReceiverFrame::Open { lane, size: 0, root, staged_size: 0, staged_root: root }).unwrap();
+    world.settle("alpha");
+    for frame in [SenderFrame::Begin { size: 0 }, SenderFrame::Release(head)] {
+        world.engine_mut("alpha").handle_sender_frame(&beta, &codec::encode(&frame), now).unwrap();
+    }
+    assert_eq!(world.engine("alpha").status().outbound[0].acknowledged, 2);
+    for size in [1, 2] {
+        receive(&mut world, ReceiverFrame::Ack { size }).expect("an honest acknowledgement, only late");
+    }
+    let refused = receive(&mut world, ReceiverFrame::Ack { size: 1 }).expect_err("it falls on its own stream");
+    assert!(refused.reason.contains("acknowledged size 1 after 2"), "{refused}");
 }
