@@ -115,7 +115,7 @@ impl Limits {
     const DEFAULT: Limits = Limits {
         segment_bytes: 64 * 1024 * 1024,
         flush_bytes: 16 * 1024 * 1024,
-        snapshot_bytes: 128 * 1024 * 1024,
+        snapshot_bytes: 256 * 1024 * 1024,
         // A snapshot's bytes cost some ten times those of records, and are about a hundredth of what is
         // alive: so the log gets longer by a sixth of that.
         snapshot_lengths: 16,

@@ -18,7 +18,7 @@ const MIB: u64 = 1024 * 1024;
 const LIMITS: Limits = Limits {
     segment_bytes: MIB,
     flush_bytes: MIB / 4,
-    snapshot_bytes: 2 * MIB,
+    snapshot_bytes: 4 * MIB,
     snapshot_lengths: 16,
     zero_bytes: 16 * 1024,
     apply_pause: Duration::ZERO,
