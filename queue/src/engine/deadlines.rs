@@ -283,7 +283,9 @@ mod tests {
                 prop_assert_eq!(tree.deadlines(at(begin), at(end)), Ok(expected));
                 let next = deadlines().filter(|ns| *ns > after_ns).min();
                 let found = tree.next_deadline(at(begin), at(end), after_ns, after_ns + 5).expect("memory");
-                let gave_up = found.is_some_and(|found| found <= after_ns + 5);
+                // Parts of a block at both ends are read, too.
+                let is_searched = at(end - begin) / BLOCK + 2 <= u64::from(BLOCKS_SEARCHED_MAX);
+                let gave_up = !is_searched && found.is_some_and(|found| found <= after_ns + 5);
                 prop_assert!(found == next || gave_up, "found {:?} above {}, there is {:?}", found, after_ns, next);
                 let results = messages[..end].iter().filter(|message| message.is_result());
                 let bytes: u64 = results.map(|message| stream_bytes(&message.encode())).sum();

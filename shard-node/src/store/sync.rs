@@ -17,7 +17,7 @@ use std::time::Duration;
 const WAITING_BYTES_MAX: u64 = 16 * 1024 * 1024;
 
 /// Bytes of records that are taken to the index at once, whatever else is to be done: the more, the fewer
-/// pages sled writes again. Until then their rows are in memory, some thousandths of that.
+/// pages sled writes again. Until then their rows are in memory: little of long records, most of short ones.
 const APPLIED_BYTES: u64 = 16 * 1024 * 1024;
 
 /// An appended record.
