@@ -315,7 +315,7 @@ impl<S: Store> Engine<S> {
         self.keys
             .flush(time_ns, &self.store, &mut self.journal)
             .inspect_err(|error| self.failure = Some(error.clone()))?;
-        self.prune_inbound().inspect_err(|error| self.failure = Some(error.clone()))?;
+        self.prune().inspect_err(|error| self.failure = Some(error.clone()))?;
         self.outbound.values_mut().for_each(|outbound| outbound.flush(&mut self.journal));
         for inbound in self.inbound.values_mut() {
             inbound.tell_staged(self.config.staged_bytes_max, &mut self.journal);
@@ -384,6 +384,7 @@ impl<S: Store> Engine<S> {
             self.wish_at_ns.map(|at_ns| (at_ns, "see to a deadline")),
             self.day_at_ns.map(|at_ns| (at_ns, "begin the next day's attestation budget")),
             self.reads_on.as_ref().map(|_| (0, "read on what is to be sent")),
+            self.is_pruning().then_some((0, "let go of more that is no longer kept")),
         ];
         timers.into_iter().flatten().min()
     }

@@ -117,8 +117,8 @@ impl Limits {
         flush_bytes: 16 * 1024 * 1024,
         snapshot_bytes: 256 * 1024 * 1024,
         // A snapshot's bytes cost some ten times those of records, and are about a hundredth of what is
-        // alive: so the log gets longer by a sixth of that.
-        snapshot_lengths: 16,
+        // alive: so the log gets longer by a third of that.
+        snapshot_lengths: 32,
         zero_bytes: 1024 * 1024,
         // A message's way through a node is a few turns within some milliseconds, and sled's threads
         // would stand in it.

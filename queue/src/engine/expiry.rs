@@ -9,6 +9,7 @@ use super::io::{Direction, Output};
 use super::journal::Journal;
 use super::outbound::Outbound;
 use super::records::HeadRow;
+use super::retention::PRUNED_PER_TURN;
 use super::tree::LaneTree;
 use super::{Engine, Now};
 use crate::frame::{SenderFrame, encode_frame};
@@ -83,14 +84,9 @@ impl Outbound {
         Ok(message.and_then(|message| message.request_deadline_ns()))
     }
 
-    /// Lets go of acknowledged messages above the retention, in whole blocks of the tree, so that
+    /// Finds out how many acknowledged messages are more than is kept: whole blocks of the tree, so that
     /// what is left can still rebuild every root from there on.
-    pub(super) fn prune<S: Store>(
-        &mut self,
-        retention_bytes_max: u64,
-        store: &S,
-        journal: &mut Journal,
-    ) -> Result<(), StoreError> {
+    pub(super) fn plan_prune<S: Store>(&mut self, retention_bytes_max: u64, store: &S) -> Result<(), StoreError> {
         /// Messages below a stored node of the lowest stored level.
         const BLOCK: u64 = 1 << super::records::STORED_LEVEL_MIN;
         let record = &self.record;
@@ -106,11 +102,20 @@ impl Outbound {
             let middle = below + (above - below) / 2;
             if tree.bytes_at(middle * BLOCK)? <= bytes_max { below = middle } else { above = middle }
         }
-        if below > known {
-            journal.prune(&record.lane, below * BLOCK);
-            self.settlement.handle_pruned(&record.lane, below * BLOCK, store, journal)?;
-        }
+        self.prune_target = below * BLOCK;
         Ok(())
+    }
+
+    /// Whether more is to go than has.
+    pub(super) fn is_pruning(&self) -> bool {
+        self.prune_target > self.settlement.record.pruned
+    }
+
+    /// Lets go of what is to go, or of as much as one turn may.
+    pub(super) fn prune<S: Store>(&mut self, store: &S, journal: &mut Journal) -> Result<(), StoreError> {
+        let below = self.prune_target.min(self.settlement.record.pruned + PRUNED_PER_TURN);
+        journal.prune(&self.record.lane, below);
+        self.settlement.handle_pruned(&self.record.lane, below, store, journal)
     }
 
     /// The earliest deadline of a message that the newest head neither covers nor expires.

@@ -27,6 +27,8 @@ pub(super) struct Outbound {
     pub(super) delivered: u64,
     /// What became of the lane's messages.
     pub(super) settlement: Settlement,
+    /// Messages below are to go.
+    pub(super) prune_target: u64,
     /// Whether the next attested head is told to the destination even if it has no news but its
     /// time, as was wished.
     pub(super) tells_time: bool,
@@ -89,8 +91,16 @@ impl Outbound {
     }
 
     pub(super) fn from_record(record: OutboundRecord, settlement: Settlement) -> Self {
-        let delivered = record.acknowledged;
-        Outbound { record, dirty: false, delivered, settlement, tells_time: false, covers_more: false, session: None }
+        Outbound {
+            delivered: record.acknowledged,
+            prune_target: settlement.record.pruned,
+            record,
+            dirty: false,
+            settlement,
+            tells_time: false,
+            covers_more: false,
+            session: None,
+        }
     }
 
     pub(super) fn peer(&self) -> &ShardId {

@@ -188,7 +188,7 @@ impl<S: Store> Engine<S> {
         };
         outbound.handle_peer_head(&head.head, &self.store)?;
         outbound.note_head(inbound.record.head.as_ref(), head, &self.store)?;
-        outbound.prune(self.config.settling.retention_bytes_max, &self.store, &mut self.journal)?;
+        outbound.plan_prune(self.config.settling.retention_bytes_max, &self.store)?;
         Ok(())
     }
 

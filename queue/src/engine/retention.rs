@@ -7,6 +7,7 @@
 use super::Engine;
 use super::inbound::Inbound;
 use super::journal::Journal;
+use super::outbound::Outbound;
 use super::records::{
     INBOX, InboxRecord, NodeRecord, PrunedRecord, decode_record, inbox_end, inbox_key, leaf_key, leaf_prefix,
     nodes_key, nodes_prefix, pruned_key, read_record,
@@ -24,12 +25,20 @@ const INBOX_ROWS_MAX: usize = 1_024;
 /// reads, which pay only for many messages.
 const SLACK_DIVISOR: u64 = 16;
 
+/// Messages of a lane that go with one turn, so that a turn stays short, however many a head has
+/// acknowledged or released; the others go with the next ones.
+pub(super) const PRUNED_PER_TURN: u64 = 16_384;
+
+const _: () = assert!(PRUNED_PER_TURN.is_multiple_of(STORED_LEAVES));
+
 /// How far a lane's messages are pruned.
 ///
 /// Invariant: `record` is in the store or in the open turn.
 #[derive(Debug, Default)]
 pub(super) struct Retention {
     pub(super) record: PrunedRecord,
+    /// Messages below are to go.
+    target: u64,
     /// So many messages were delivered by durable turns: those behind them nobody could read yet, and
     /// so they stay.
     shown: u64,
@@ -44,18 +53,27 @@ pub(super) struct Retention {
 impl Retention {
     /// Of a lane of `size` durable messages.
     pub(super) fn from_record(record: PrunedRecord, size: u64) -> Self {
-        Retention { record, shown: size, next: (0, size), inbox_position: 0, inbox_lags: record.below > 0 }
+        let (target, next) = (record.below, (0, size));
+        Retention { record, target, shown: size, next, inbox_position: 0, inbox_lags: record.below > 0 }
     }
 }
 
 impl<S: Store> Engine<S> {
-    /// Prunes the inbound lanes that hold more than is kept.
-    pub(super) fn prune_inbound(&mut self) -> Result<(), StoreError> {
+    /// Prunes the lanes that hold more than is kept, each by at most [`PRUNED_PER_TURN`] messages.
+    pub(super) fn prune(&mut self) -> Result<(), StoreError> {
         let bytes_max = self.config.settling.inbound_retention_bytes_max;
         for inbound in self.inbound.values_mut() {
             inbound.prune(bytes_max, &self.store, &mut self.journal)?;
         }
+        for outbound in self.outbound.values_mut().filter(|outbound| outbound.is_pruning()) {
+            outbound.prune(&self.store, &mut self.journal)?;
+        }
         Ok(())
+    }
+
+    /// Whether a lane holds more than is kept, which goes with the next turn.
+    pub(super) fn is_pruning(&self) -> bool {
+        self.inbound.values().any(Inbound::is_pruning) || self.outbound.values().any(Outbound::is_pruning)
     }
 
     /// First message of a lane that is kept, also of one that is over.
@@ -74,24 +92,31 @@ impl Inbound {
         self.retention.record.below
     }
 
+    /// Whether more is to go than has.
+    pub(super) fn is_pruning(&self) -> bool {
+        self.retention.target > self.retention.record.below
+    }
+
     fn prune<S: Store>(&mut self, bytes_max: u64, store: &S, journal: &mut Journal) -> Result<(), StoreError> {
         let (lane, known) = (&self.record.lane, self.retention.record);
         if self.retention.next.0 <= journal.durable() {
             self.retention.shown = self.retention.next.1;
             self.retention.next = (journal.open_turn(), self.record.log.size());
         }
-        if self.record.bytes - known.bytes > bytes_max {
-            let tree = LaneTree { store, lane };
-            let target = self.record.bytes - (bytes_max - bytes_max / SLACK_DIVISOR);
-            let record = furthest(&tree, known, self.retention.shown, target)?;
-            if record.below > known.below {
-                prune_nodes(&tree, record.below, journal)?;
-                delete_up_to(store, &leaf_prefix(lane), &leaf_key(lane, record.below - 1), journal)?;
-                journal.prune(lane, record.below);
-                journal.put(pruned_key(lane), &record);
-                self.retention.record = record;
-                self.retention.inbox_lags = true;
-            }
+        let tree = LaneTree { store, lane };
+        if !self.is_pruning() && self.record.bytes - known.bytes > bytes_max {
+            let target_bytes = self.record.bytes - (bytes_max - bytes_max / SLACK_DIVISOR);
+            self.retention.target = furthest(&tree, known.below, self.retention.shown, target_bytes)?;
+        }
+        if self.is_pruning() {
+            let below = self.retention.target.min(known.below + PRUNED_PER_TURN);
+            prune_nodes(&tree, below, journal)?;
+            delete_up_to(store, &leaf_prefix(lane), &leaf_key(lane, below - 1), journal)?;
+            journal.prune(lane, below);
+            let record = PrunedRecord { below, bytes: tree.bytes_at(below)? };
+            journal.put(pruned_key(lane), &record);
+            self.retention.record = record;
+            self.retention.inbox_lags = true;
         }
         if self.retention.inbox_lags { self.prune_inbox(store, journal) } else { Ok(()) }
     }
@@ -116,24 +141,15 @@ impl Inbound {
     }
 }
 
-/// The first block that begins behind at least `target` bytes of messages, or the last one of those
-/// that were shown.
-fn furthest<S: Store>(
-    tree: &LaneTree<'_, S>,
-    known: PrunedRecord,
-    shown: u64,
-    target: u64,
-) -> Result<PrunedRecord, StoreError> {
-    let (mut below, mut above) = (known.below / STORED_LEAVES, prune_point(shown) / STORED_LEAVES);
+/// The first block above `known` that begins behind at least `target_bytes` of messages, or the last one
+/// of those that were shown.
+fn furthest<S: Store>(tree: &LaneTree<'_, S>, known: u64, shown: u64, target_bytes: u64) -> Result<u64, StoreError> {
+    let (mut below, mut above) = (known / STORED_LEAVES, prune_point(shown) / STORED_LEAVES);
     while above > below + 1 {
         let middle = below + (above - below) / 2;
-        if tree.bytes_at(middle * STORED_LEAVES)? < target { below = middle } else { above = middle }
+        if tree.bytes_at(middle * STORED_LEAVES)? < target_bytes { below = middle } else { above = middle }
     }
-    let below = above * STORED_LEAVES;
-    if below <= known.below {
-        return Ok(known);
-    }
-    Ok(PrunedRecord { below, bytes: tree.bytes_at(below)? })
+    Ok((above * STORED_LEAVES).max(known))
 }
 
 /// Leaves one row of the subtrees that end at or below `below`: the peaks of the log of that size,

@@ -134,9 +134,14 @@ impl Effect<'_> {
         } else if self.tally.is_some() {
             return Ok(());
         }
-        // Without a tally, a later watermark doesn't mean that the runs below it are gone.
+        let prefix = rows::run_prefix(lane);
+        // Without a tally, the watermark doesn't mean that the runs below it are gone.
+        let around_old = match self.tally {
+            Some(_) => self.index.last(&prefix, &Row::Run(lane, old).key())?.map(|(key, _)| key),
+            None => None,
+        };
         let mut gone = Vec::new();
-        self.index.walk(&rows::run_prefix(lane), b"", |key, value| {
+        self.index.walk(&prefix, &around_old.unwrap_or_default(), |key, value| {
             let place = decode_place(value)?;
             let first_nonce = rows::last_number(key).unwrap_or(u64::MAX);
             let is_below = first_nonce.saturating_add(u64::from(place.count)) <= below;

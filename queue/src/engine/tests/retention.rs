@@ -1,12 +1,14 @@
 //! What is kept of delivered messages, and what goes.
 
 use super::super::records::{INBOX, leaf_prefix, nodes_prefix, pruned_key};
+use super::super::retention::PRUNED_PER_TURN;
 use super::super::*;
 use super::audit::audited;
 use super::files::{file_of, import};
 use super::world::{S, World, name};
 use crate::derivation::derive_public_key;
 use crate::store::{CrashPlan, MemoryStore, Store};
+use std::collections::BTreeMap;
 use std::ops::Range;
 
 const RETENTION_BYTES: u64 = 20_000;
@@ -148,4 +150,71 @@ fn a_lane_with_little_traffic_keeps_its_runs_of_the_inbox_between_those_that_wen
     assert_eq!(world.inbox_texts("alpha"), ["the other way"]);
     assert!(store.get(&pruned_key(&world.inbound_lane("alpha"))).unwrap().is_none());
     assert_eq!(rows(&world.copy("beta"), &leaf_prefix(&world.inbound_lane("beta"))), 0);
+}
+
+/// Sends more from alpha to beta than two turns let go of.
+fn send_many(world: &mut World) {
+    let (from, to, now) = ("ann.alpha".parse().unwrap(), "bob.beta".parse().unwrap(), world.now());
+    let payloads = (0..2 * PRUNED_PER_TURN + 5_000).map(|_| &b"x"[..]);
+    world.engine_mut("alpha").handle_enqueue_payloads(&from, &to, payloads, now).unwrap();
+}
+
+fn pruned_below(world: &World, shard: &str) -> u64 {
+    match shard {
+        "alpha" => world.engine("alpha").outbound[&name("beta")].settlement.record.pruned,
+        _ => world.engine("beta").inbound[&name("alpha")].kept_from(),
+    }
+}
+
+#[test]
+fn what_one_head_acknowledges_or_releases_goes_in_turns_that_stay_short() {
+    let settling = Settling {
+        retention_bytes_max: RETENTION_BYTES,
+        inbound_retention_bytes_max: RETENTION_BYTES,
+        ..Settling::default()
+    };
+    let mut world = World::with(CrashPlan::Prompt, u64::MAX, settling, None);
+    world.connect();
+    send_many(&mut world);
+    let mut parts = BTreeMap::<&str, Vec<u64>>::new();
+    // A step closes one turn of each shard. Alpha hears what is acknowledged within these seconds.
+    for _ in 0..200 {
+        let before = ["alpha", "beta"].map(|shard| (shard, pruned_below(&world, shard)));
+        world.run_steps(1);
+        for (shard, before) in before {
+            let gone = pruned_below(&world, shard) - before;
+            parts.entry(shard).or_default().extend(Some(gone).filter(|gone| *gone > 0));
+            let goes_on = world.engine(shard).poll_timeout().is_some_and(|(at_ns, _)| at_ns == 0);
+            assert!(goes_on || !world.engine(shard).is_pruning(), "{shard} waits before it lets go of the rest");
+        }
+        world.advance(S);
+    }
+    for (shard, parts) in parts {
+        assert!(parts.len() == 3 && parts.iter().all(|gone| *gone <= PRUNED_PER_TURN), "{shard}: {parts:?}");
+        let left = 2 * PRUNED_PER_TURN + 5_000 - pruned_below(&world, shard);
+        // Of at least 60 bytes each; at alpha whole blocks of 64.
+        assert!(left <= RETENTION_BYTES / 60 + 64, "{shard} still keeps {left} messages");
+        assert_eq!(audited(&world, shard, &world.copy(shard)).findings, []);
+    }
+}
+
+#[test]
+fn a_crash_among_the_turns_that_let_go_leaves_a_sound_store_that_lets_go_of_the_rest() {
+    let mut world = world_with(CrashPlan::Prompt);
+    send_many(&mut world);
+    while pruned_below(&world, "beta") == 0 {
+        world.run_steps(1);
+    }
+    assert!(world.engine("beta").is_pruning(), "nothing is left to let go");
+    world.crash("beta");
+    assert_eq!(pruned_below(&world, "beta"), PRUNED_PER_TURN);
+    assert_eq!(audited(&world, "beta", &world.copy("beta")).findings, []);
+    world.connect();
+    world.run();
+    while world.engine("beta").is_pruning() {
+        world.run();
+    }
+    let (first, _, bytes) = kept(&world);
+    assert!(bytes <= RETENTION_BYTES, "{bytes} bytes from {first} on are kept");
+    assert_eq!(audited(&world, "beta", &world.copy("beta")).findings, []);
 }

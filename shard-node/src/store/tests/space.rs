@@ -19,7 +19,7 @@ const LIMITS: Limits = Limits {
     segment_bytes: MIB,
     flush_bytes: MIB / 4,
     snapshot_bytes: 4 * MIB,
-    snapshot_lengths: 16,
+    snapshot_lengths: 32,
     zero_bytes: 16 * 1024,
     apply_pause: Duration::ZERO,
 };
