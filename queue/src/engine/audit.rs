@@ -240,7 +240,7 @@ impl<S: Store> Audit<'_, S> {
             let kept_from = prune_point(pruned.min(*acknowledged).min(log.size()));
             let newest = inbound.get(peer).and_then(|back| back.head.as_ref());
             let side = opened(peer).map_or(Side::Alone, |outbound| Side::Sent(Sent::new(self.store, outbound, newest)));
-            walks.push(Walk::new(self.store, lane, log.size(), (0, kept_from), claims(lane, log, *bytes), side));
+            walks.push(Walk::new(self.store, lane, log.size(), kept_from, claims(lane, log, *bytes), side));
         }
         for (peer, InboundRecord { lane, log, bytes, staged, .. }) in inbound {
             let kept_from = self.take("records pruned/", |audit| audit.kept_from(lane)).unwrap_or(0);
@@ -252,7 +252,7 @@ impl<S: Store> Audit<'_, S> {
             let size = staged.log.size().max(log.size());
             let received = |outbound| Side::Received(Received::new(self.store, lane, log.size(), outbound));
             let side = opened(peer).map_or(Side::Alone, received);
-            walks.push(Walk::new(self.store, lane, size, (kept_from, kept_from), expected, side));
+            walks.push(Walk::new(self.store, lane, size, kept_from, expected, side));
         }
         for walk in walks {
             let (audited, findings) = walk.run(progress);

@@ -100,7 +100,7 @@ pub struct Budget {
 }
 
 /// The store's layout of keys and records; see `specs/store.md`.
-pub const STORE_FORMAT: u32 = 2;
+pub const STORE_FORMAT: u32 = 3;
 
 /// A batch holds as many messages as fit this many bytes, and at least one: large enough that its one
 /// signature check is lost among its hashes, small enough that a turn stays short.

@@ -165,9 +165,9 @@ impl<S: Store> LaneTree<'_, S> {
     /// Bytes of results among the first `size` messages, each with its length.
     pub(super) fn result_bytes_at(&self, size: u64) -> Result<u64, StoreError> {
         let whole = size / BLOCK;
-        let mut bytes = match whole.checked_sub(1) {
-            Some(index) => self.stored(NodeId { level: STORED_LEVEL_MIN, index })?.notes.result_bytes_end,
-            None => 0,
+        let mut bytes = match whole * BLOCK {
+            0 => 0,
+            completed => self.ending_at(completed)?.notes.result_bytes_end,
         };
         self.for_each(whole * BLOCK, size, |_, message| {
             if Message::decode(message).is_ok_and(|message| message.is_result()) {

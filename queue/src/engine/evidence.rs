@@ -144,7 +144,9 @@ impl<S: Store> Engine<S> {
             return Ok(RootProof::claimed(0, tree.root_at(0)?));
         };
         let attested = head.head.sent_size;
-        if size >= attested || size == 0 {
+        let pruned = self.outbound[peer].settlement.record.pruned;
+        if size >= attested || size < pruned.max(1) {
+            // Below what is kept, the root can't be made any more.
             return Ok(RootProof::of_head(head));
         }
         let root = if size == record.acknowledged { record.acknowledged_root } else { tree.root_at(size)? };

@@ -9,7 +9,6 @@ use super::io::{Direction, Output};
 use super::journal::Journal;
 use super::outbound::Outbound;
 use super::records::HeadRow;
-use super::retention::PRUNED_PER_TURN;
 use super::tree::LaneTree;
 use super::{Engine, Now};
 use crate::frame::{SenderFrame, encode_frame};
@@ -35,7 +34,8 @@ impl Outbound {
         store: &S,
     ) -> Result<(), StoreError> {
         let end = head.head.received_size;
-        let begin = before.map_or(0, |before| before.head.received_size);
+        // Heads aren't kept while the lane is frozen, and messages go all the same.
+        let begin = before.map_or(0, |before| before.head.received_size).max(self.settlement.record.pruned);
         let tree = LaneTree { store, lane: &self.record.lane };
         let notes = &self.settlement.record.notes;
         if notes.has_deadlines && begin < end {
@@ -84,40 +84,6 @@ impl Outbound {
         Ok(message.and_then(|message| message.request_deadline_ns()))
     }
 
-    /// Finds out how many acknowledged messages are more than is kept: whole blocks of the tree, so that
-    /// what is left can still rebuild every root from there on.
-    pub(super) fn plan_prune<S: Store>(&mut self, retention_bytes_max: u64, store: &S) -> Result<(), StoreError> {
-        /// Messages below a stored node of the lowest stored level.
-        const BLOCK: u64 = 1 << super::records::STORED_LEVEL_MIN;
-        let record = &self.record;
-        let Some(bytes_max) = record.acknowledged_bytes.checked_sub(retention_bytes_max) else { return Ok(()) };
-        let tree = LaneTree { store, lane: &record.lane };
-        let known = self.settlement.record.pruned / BLOCK;
-        let (mut below, mut above) = (known, record.acknowledged.min(record.attested) / BLOCK + 1);
-        // The retention is mostly a few blocks wide of the mark: one look says so.
-        if known + 1 < above && tree.bytes_at((known + 1) * BLOCK)? > bytes_max {
-            return Ok(());
-        }
-        while above - below > 1 {
-            let middle = below + (above - below) / 2;
-            if tree.bytes_at(middle * BLOCK)? <= bytes_max { below = middle } else { above = middle }
-        }
-        self.prune_target = below * BLOCK;
-        Ok(())
-    }
-
-    /// Whether more is to go than has.
-    pub(super) fn is_pruning(&self) -> bool {
-        self.prune_target > self.settlement.record.pruned
-    }
-
-    /// Lets go of what is to go, or of as much as one turn may.
-    pub(super) fn prune<S: Store>(&mut self, store: &S, journal: &mut Journal) -> Result<(), StoreError> {
-        let below = self.prune_target.min(self.settlement.record.pruned + PRUNED_PER_TURN);
-        journal.prune(&self.record.lane, below);
-        self.settlement.handle_pruned(&self.record.lane, below, store, journal)
-    }
-
     /// The earliest deadline of a message that the newest head neither covers nor expires.
     fn next_due_ns<S: Store>(
         &mut self,
@@ -128,8 +94,9 @@ impl Outbound {
         if let Some(due_ns) = self.settlement.due_ns {
             return Ok(due_ns);
         }
-        let (begin, time_ns) =
+        let (received, time_ns) =
             newest.map_or((0, 0), |newest| (newest.head.received_size, newest.attestation.checkpoint.time_ns));
+        let begin = received.max(self.settlement.record.pruned);
         let end = journal.stored_size(&self.record.lane, self.record.log.size());
         let tree = LaneTree { store, lane: &self.record.lane };
         let stored_ns = tree.next_deadline(begin, end, time_ns, time_ns.saturating_add(SEARCH_AGAIN_NS))?;

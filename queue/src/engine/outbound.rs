@@ -114,6 +114,11 @@ impl Outbound {
         self.record.bytes - self.record.acknowledged_bytes - results
     }
 
+    /// Up to where the open stream, if there is one, has released the lane.
+    pub(super) fn released(&self) -> Option<u64> {
+        self.session.as_ref().map(|session| session.released)
+    }
+
     /// Whether the destination has opened the lane's stream.
     pub(super) fn is_open(&self) -> bool {
         self.session.is_some()

@@ -1,8 +1,9 @@
-//! Retention of inbound lanes: lets go of the oldest delivered messages, with the subtrees and the
-//! rows of the inbox that only they needed.
+//! Retention: lets go of the oldest acknowledged and delivered messages, with the subtrees and the rows of
+//! the inbox that only they needed.
 //!
-//! What is delivered was decided, and nothing of the protocol asks for it again: the verified log
-//! goes on from its compact range. It is kept to be read, proved and exported.
+//! What is acknowledged is kept to prove what became of it. What is delivered was decided, and nothing of
+//! the protocol asks for it again: the verified log goes on from its compact range. It is kept to be read,
+//! proved and exported.
 
 use super::Engine;
 use super::inbound::Inbound;
@@ -138,6 +139,43 @@ impl Inbound {
             retention.inbox_position = inbox_end(&key)?;
         }
         Ok(())
+    }
+}
+
+impl Outbound {
+    /// Finds out how many acknowledged messages are more than is kept: whole blocks of the tree, so that
+    /// what is left can still rebuild every root from there on.
+    pub(super) fn plan_prune<S: Store>(&mut self, retention_bytes_max: u64, store: &S) -> Result<(), StoreError> {
+        let record = &self.record;
+        let Some(bytes_max) = record.acknowledged_bytes.checked_sub(retention_bytes_max) else { return Ok(()) };
+        let tree = LaneTree { store, lane: &record.lane };
+        let known = self.settlement.record.pruned / STORED_LEAVES;
+        // The open stream's next proof is from what it has released.
+        let settled = record.acknowledged.min(record.attested).min(self.released().unwrap_or(u64::MAX));
+        let (mut below, mut above) = (known, settled / STORED_LEAVES + 1);
+        // The retention is mostly a few blocks wide of the mark: one look says so.
+        if known + 1 < above && tree.bytes_at((known + 1) * STORED_LEAVES)? > bytes_max {
+            return Ok(());
+        }
+        while above > below + 1 {
+            let middle = below + (above - below) / 2;
+            if tree.bytes_at(middle * STORED_LEAVES)? <= bytes_max { below = middle } else { above = middle }
+        }
+        self.prune_target = below * STORED_LEAVES;
+        Ok(())
+    }
+
+    /// Whether more is to go than has.
+    pub(super) fn is_pruning(&self) -> bool {
+        self.prune_target > self.settlement.record.pruned
+    }
+
+    /// Lets go of what is to go, or of as much as one turn may.
+    pub(super) fn prune<S: Store>(&mut self, store: &S, journal: &mut Journal) -> Result<(), StoreError> {
+        let below = self.prune_target.min(self.settlement.record.pruned + PRUNED_PER_TURN);
+        prune_nodes(&LaneTree { store, lane: &self.record.lane }, below, journal)?;
+        journal.prune(&self.record.lane, below);
+        self.settlement.handle_pruned(&self.record.lane, below, store, journal)
     }
 }
 

@@ -38,8 +38,9 @@ pub(super) struct Durable {
     pub(super) number: u64,
 }
 
-/// Finished segments that the system keeps in memory: what is sent is mostly read from them.
-const CACHED_SEGMENTS: usize = 4;
+/// Finished segments that the system keeps in memory: a reader that follows within a second finds what it
+/// reads there. The next ones come into the same memory, and finding other memory costs more than writing.
+const CACHED_SEGMENTS: usize = 1;
 
 /// Hands records to the sync thread, and knows what is durable.
 pub(super) struct Syncer {

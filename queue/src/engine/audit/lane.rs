@@ -41,8 +41,7 @@ pub(super) struct Walk<'a, S> {
     store: &'a S,
     lane: &'a Lane,
     size: u64,
-    /// Of smaller subtrees only the peaks at this size are kept.
-    nodes_from: u64,
+    /// Smaller messages aren't kept, and of smaller subtrees only the peaks at this size.
     kept_from: u64,
     /// Sorted by size.
     expected: Vec<Expected>,
@@ -52,13 +51,12 @@ pub(super) struct Walk<'a, S> {
 }
 
 impl<'a, S: Store> Walk<'a, S> {
-    /// Of the lane of `size` messages whose bytes are kept from `kept_from` on, and whose subtrees
-    /// are from `nodes_from` on: multiples of 64.
+    /// Of the lane of `size` messages that is kept from `kept_from` on, a multiple of 64.
     pub(super) fn new(
         store: &'a S,
         lane: &'a Lane,
         size: u64,
-        (nodes_from, kept_from): (u64, u64),
+        kept_from: u64,
         mut expected: Vec<Expected>,
         side: Side<'a, S>,
     ) -> Self {
@@ -72,7 +70,7 @@ impl<'a, S: Store> Walk<'a, S> {
             bytes: 0,
             nodes: 0,
         };
-        Walk { store, lane, size, nodes_from, kept_from, expected, side, audited, findings: Vec::new() }
+        Walk { store, lane, size, kept_from, expected, side, audited, findings: Vec::new() }
     }
 
     /// Reads everything. What can't be read ends it, with a finding.
@@ -91,11 +89,12 @@ impl<'a, S: Store> Walk<'a, S> {
     }
 
     /// Whether exactly the nodes are stored that a lane of this size has, each made of its two
-    /// children. Those of the lowest stored level are compared with messages where these are kept.
+    /// children. Those of the lowest stored level are compared with messages where these are kept; of
+    /// what is pruned, the peaks are left.
     fn check_nodes(&mut self) -> Result<(), StoreError> {
         let prefix = nodes_prefix(self.lane);
         let mut rows = Rows::new(self.store, &prefix);
-        let pruned = self.nodes_from;
+        let pruned = self.kept_from;
         let mut expected = perfect_subtrees(0, pruned).chain(stored_nodes(self.size).filter(move |id| {
             let completed = (id.index + 1) << id.level;
             completed > pruned
@@ -112,10 +111,10 @@ impl<'a, S: Store> Walk<'a, S> {
                     return Ok(());
                 };
                 self.audited.nodes += 1;
-                if found.completed() > pruned {
-                    self.check_node(id, &found, &mut peaks);
-                } else if found.notes != LaneNotes::default().of_completed(id.level) {
-                    self.find(format!("the peak {index} at level {level} has notes, which only sent messages have"));
+                if found.completed() > pruned && level > STORED_LEVEL_MIN {
+                    self.check_parent(id, &found, &mut peaks);
+                } else {
+                    self.check_first(id, &found, peaks.last());
                 }
                 peaks.push(found);
                 completed = found.completed();
@@ -130,21 +129,26 @@ impl<'a, S: Store> Walk<'a, S> {
         Ok(())
     }
 
-    fn check_node(&mut self, id: NodeId, found: &NodeRecord, peaks: &mut Vec<NodeRecord>) {
-        if id.level == STORED_LEVEL_MIN {
-            if peaks.last().is_some_and(|before| before.bytes_end > found.bytes_end) {
-                self.find(format!("the bytes up to tree node {} fall to {}", id.index, found.bytes_end));
-            }
-            let NodeNotes { result_bytes_end, deadlines } = found.notes;
-            let before = peaks.last().map_or(0, |before| before.notes.result_bytes_end);
-            if !(before..=found.bytes_end).contains(&result_bytes_end) {
-                self.find(format!("the bytes of results up to tree node {} are {result_bytes_end}", id.index));
-            }
-            if deadlines != Deadlines::NONE && deadlines.min_ns > deadlines.max_ns {
-                self.find(format!("the deadlines below tree node {} end before they begin", id.index));
-            }
-            return;
+    /// A node whose children aren't stored, against the one to its left.
+    fn check_first(&mut self, NodeId { level, index }: NodeId, found: &NodeRecord, left: Option<&NodeRecord>) {
+        if left.is_some_and(|left| left.bytes_end > found.bytes_end) {
+            self.find(format!("the bytes up to tree node {index} at level {level} fall to {}", found.bytes_end));
         }
+        let NodeNotes { result_bytes_end, deadlines } = found.notes;
+        let left_bytes = left.map_or(0, |left| left.notes.result_bytes_end);
+        if !(left_bytes..=found.bytes_end).contains(&result_bytes_end) {
+            self.find(format!("the bytes of results up to tree node {index} at level {level} are {result_bytes_end}"));
+        }
+        if deadlines != Deadlines::NONE && deadlines.min_ns > deadlines.max_ns {
+            self.find(format!("the deadlines below tree node {index} at level {level} end before they begin"));
+        }
+        if !self.side.may_note() && found.notes != LaneNotes::default().of_completed(level) {
+            self.find(format!("the tree node {index} at level {level} has notes, which only sent messages have"));
+        }
+    }
+
+    /// A node against its two children.
+    fn check_parent(&mut self, id: NodeId, found: &NodeRecord, peaks: &mut Vec<NodeRecord>) {
         let right = peaks.pop().expect("a parent is expected behind its two children");
         let left = peaks.pop().expect("a parent is expected behind its two children");
         let notes = NodeNotes {

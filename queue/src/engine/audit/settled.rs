@@ -41,6 +41,11 @@ impl<S: Store> Side<'_, S> {
         Ok(())
     }
 
+    /// Whether something is noted of the lane's messages.
+    pub(super) fn may_note(&self) -> bool {
+        matches!(self, Side::Sent(_))
+    }
+
     /// Reads the next message; gives what is wrong about it.
     pub(super) fn note(&mut self, nonce: u64, message: &[u8]) -> Result<Option<String>, StoreError> {
         match self {

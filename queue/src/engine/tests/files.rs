@@ -470,3 +470,75 @@ fn an_attested_receipt_of_another_history_is_proved_with_this_shards_own_head() 
     log.root = Hash([6; 32]);
     assert!(forged.verify::<Native>(&trust(), derive_public_key).is_err());
 }
+
+/// Alpha takes a head that beta's members had attested, whatever it says, from a file.
+fn alpha_hears(world: &mut World, change: impl FnOnce(&mut Checkpoint, &mut Head)) -> Result<u64, ImportError> {
+    let header = pieces(world, "beta", Direction::Outbound, "alpha", None).unwrap().0;
+    let part = BatchPart { end: header.begin.size(), consistency: vec![], stream: vec![] };
+    take(world, "alpha", &file(&(attested(&header, change), vec![part])))
+}
+
+#[test]
+fn an_acknowledgement_ahead_of_the_open_stream_takes_nothing_that_the_stream_still_needs() {
+    let settling = Settling { retention_bytes_max: 0, ..Settling::default() };
+    let mut world = World::with(CrashPlan::Manual, u64::MAX, settling, None);
+    world.connect();
+    let released = |world: &World| world.engine("alpha").outbound[&name("beta")].released().unwrap();
+    let pruned = |world: &World| world.engine("alpha").outbound[&name("beta")].settlement.record.pruned;
+    for _ in 0..70 {
+        world.send("alpha", "beta", "small");
+    }
+    world.run();
+    world.advance(31 * S);
+    world.run();
+    // More than one flight: the stream waits for beta.
+    for _ in 0..600 {
+        world.send("alpha", "beta", &"x".repeat(100_000));
+    }
+    world.run_syncing_only("alpha");
+    assert!((70..670).contains(&released(&world)), "the stream has released {}", released(&world));
+    let root = world.engine("alpha").outbound[&name("beta")].record.log.root::<Native>();
+    let said = alpha_hears(&mut world, |checkpoint, head| {
+        checkpoint.height += 1;
+        (head.received_size, head.received_root) = (670, root);
+    });
+    assert_eq!(said, Ok(0));
+    assert_eq!(world.engine("alpha").status().outbound[0].acknowledged, 670);
+    assert!(pruned(&world) <= released(&world), "{} messages went, {} are released", pruned(&world), released(&world));
+    world.run();
+    assert_eq!(world.inbox("beta").len(), 670);
+}
+
+#[test]
+fn a_lane_whose_messages_go_while_the_other_is_frozen_hears_on_and_catches_a_liar_after_it_is_resumed() {
+    let settling = Settling { retention_bytes_max: 0, ..Settling::default() };
+    let mut world = World::with(CrashPlan::Prompt, u64::MAX, settling, None);
+    let round = |world: &mut World| {
+        world.connect();
+        for _ in 0..100 {
+            world.send_within("alpha", "beta", "soon", 1_000 * S);
+        }
+        world.run();
+        world.advance(31 * S);
+        world.run();
+    };
+    round(&mut world);
+    alpha_hears(&mut world, |checkpoint, _| checkpoint.time_ns += 1).unwrap_err();
+    for count in 2..5 {
+        round(&mut world);
+        let status = world.engine("alpha").status();
+        assert!(status.inbound[0].frozen.is_some(), "two checkpoints at one height");
+        assert_eq!(status.outbound[0].acknowledged, 100 * count);
+    }
+    world.engine_mut("alpha").handle_resume(Direction::Inbound, &name("beta")).unwrap();
+    alpha_hears(&mut world, |checkpoint, head| {
+        checkpoint.height += 1;
+        head.received_size = 150;
+    })
+    .unwrap();
+    let frozen = world.engine("alpha").status().outbound[0].frozen.clone().unwrap_or_default();
+    assert!(frozen.contains("to have received 400 messages, and later only 150"), "{frozen}");
+    assert_eq!(world.engine("alpha").evidence().unwrap().len(), 2);
+    world.settle("alpha");
+    assert_eq!(super::audit::audited(&world, "alpha", &world.copy("alpha")).findings, []);
+}
