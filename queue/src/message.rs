@@ -2,7 +2,7 @@
 
 mod plain;
 
-pub use plain::plain_deadline_ns;
+pub use plain::{PlainMessages, plain_deadline_ns};
 
 use crate::codec::{self, DecodeError};
 use crate::digest::Hash;

@@ -8,7 +8,7 @@ use crate::digest::{Hash, LeafHasher};
 use crate::ids::Lane;
 use crate::limits::{MARKS_MAX, MESSAGE_BYTES_MAX};
 use crate::log::CompactRange;
-use crate::message::{Tombstone, decide, plain_deadline_ns};
+use crate::message::{PlainMessages, Tombstone, decide};
 use crate::stream::LENGTH_BYTES;
 use std::collections::VecDeque;
 
@@ -143,8 +143,9 @@ impl Staged {
         }
         let first_nonce = self.size();
         let run = self.open_run();
+        let mut plain = PlainMessages::new(&lane.source, &lane.destination);
         for (nonce, message) in (first_nonce..).zip(messages) {
-            match plain_deadline_ns(message, &lane.source, &lane.destination) {
+            match plain.deadline_ns(message) {
                 Some(deadline_ns) => run.note_deadline(deadline_ns),
                 // Before the first block nothing has expired: what is left to check is the deadline.
                 None => run.note(nonce, decide(message, &lane.source, &lane.destination, 0)),

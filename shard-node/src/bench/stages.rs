@@ -9,7 +9,7 @@ use queue::digest::leaves;
 use queue::frame::DATA_BYTES_MAX;
 use queue::ids::{Lane, ShardId};
 use queue::log::CompactRange;
-use queue::message::{Body, MESSAGE_VERSION, Message, plain_deadline_ns};
+use queue::message::{Body, MESSAGE_VERSION, Message, PlainMessages};
 use queue::salt::SaltSecret;
 use queue::store::{Appended, Store as _, Turn, TurnId};
 use queue::stream::{LENGTH_BYTES, Stream};
@@ -142,9 +142,9 @@ fn per_message(
 /// As a destination takes a frame's bytes apart and decides each message.
 fn parse(turn: &Stream, source: &ShardId, destination: &ShardId) -> anyhow::Result<()> {
     let received = Stream::parse(black_box(turn.bytes().to_vec())).context("a stream of whole messages")?;
+    let mut plain = PlainMessages::new(source, destination);
     for message in received.messages() {
-        let plain = plain_deadline_ns(message, source, destination);
-        anyhow::ensure!(black_box(plain).is_some(), "an honest message was buried");
+        anyhow::ensure!(black_box(plain.deadline_ns(message)).is_some(), "an honest message was buried");
     }
     Ok(())
 }
