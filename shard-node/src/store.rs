@@ -31,7 +31,7 @@ pub use ship::{Cursor, PIECE_BYTES_MAX, ShipError, Shipped, Sink, is_log_file, s
 use files::{Files, Folder};
 use index::Index;
 use keeper::Keeper;
-use log::{Entry, Log, RunPlace};
+use log::{Entry, Log, PartPlace};
 use queue::codec;
 use queue::ids::Lane;
 use queue::store::{KeyValue, Store, StoreError, Turn, TurnId};
@@ -48,7 +48,7 @@ use sync::{Durable, Syncer, Waiting};
 use tally::Tally;
 
 /// Format of the store's files; raised when they change.
-pub const STORE_FORMAT: u32 = 3;
+pub const STORE_FORMAT: u32 = 4;
 
 /// Format of the stores that had no log, only sled.
 const FORMAT_WITHOUT_LOG: u32 = 1;
@@ -223,34 +223,36 @@ impl DiskStore {
     }
 
     fn read_messages(&self, lane: &Lane, from: u64, bytes_max: usize) -> Result<Stream, StoreError> {
-        let runs = self.runs(lane, from, bytes_max)?;
-        let Some((begin, first)) = runs.first().copied() else { return Ok(Stream::default()) };
-        let mut bytes = Vec::with_capacity(runs.iter().map(|(_, place)| log::to_usize(u64::from(place.bytes))).sum());
+        let parts = self.parts(lane, from, bytes_max)?;
+        let Some(first) = parts.first() else { return Ok(Stream::default()) };
+        let begin = first.first_nonce;
+        let mut bytes = Vec::with_capacity(parts.iter().map(PartPlace::bytes).sum());
         let mut end = begin.min(from);
-        // Where message `from` begins in the first run: at first as if all of its messages were as long.
-        let before = from.saturating_sub(begin).min(u64::from(first.count));
-        let mut unwanted = log::to_usize(u64::from(first.bytes) * before / u64::from(first.count).max(1));
+        // Where message `from` begins in the first part: at first as if all of its messages were as long.
+        let count = u64::from(first.part.count).max(1);
+        let before = from.saturating_sub(begin).min(count);
+        let mut unwanted = log::to_usize(u64::from(first.part.bytes) * before / count);
         let mut next = 0;
-        while next < runs.len() && (bytes.is_empty() || bytes.len() - unwanted < bytes_max) {
+        while next < parts.len() && (bytes.is_empty() || bytes.len() - unwanted < bytes_max) {
             let mut expected = bytes.len();
-            let is_enough = |(_, place): &(u64, RunPlace)| {
-                expected += log::to_usize(u64::from(place.bytes));
+            let is_enough = |place: &PartPlace| {
+                expected += place.bytes();
                 expected - unwanted.min(expected) >= bytes_max
             };
-            let last = runs[next..].iter().position(is_enough).map_or(runs.len(), |at| next + at + 1);
-            for (first_nonce, place) in &runs[next..last] {
-                if *first_nonce > end.max(from) {
+            let last = parts[next..].iter().position(is_enough).map_or(parts.len(), |at| next + at + 1);
+            for place in &parts[next..last] {
+                if place.first_nonce > end.max(from) {
                     return Err(damaged(lane, &format!("has no message {}", end.max(from))));
                 }
-                end = first_nonce + u64::from(place.count);
+                end = place.end();
             }
-            self.log.read_runs(lane, &runs[next..last], &mut bytes)?;
+            self.log.read_parts(lane, &parts[next..last], &mut bytes)?;
             if next == 0 {
                 unwanted = split_stream(&bytes, usize::MAX, from - begin).0.len();
             }
             next = last;
         }
-        self.log.forget_behind(&runs[..next])?;
+        self.log.forget_behind(&parts[..next])?;
         let mut found = Stream::parse(bytes).map_err(|error| damaged(lane, &error.to_string()))?;
         if begin + found.count() != end {
             return Err(damaged(lane, &format!("has {} messages from {begin} on, not up to {end}", found.count())));
@@ -260,25 +262,27 @@ impl DiskStore {
         Ok(found)
     }
 
-    /// The runs that hold message `from` and, as far as `bytes_max` may reach, those behind it.
-    fn runs(&self, lane: &Lane, from: u64, bytes_max: usize) -> Result<Vec<(u64, RunPlace)>, StoreError> {
+    /// The parts that hold message `from` and, as far as `bytes_max` may reach, those behind it.
+    fn parts(&self, lane: &Lane, from: u64, bytes_max: usize) -> Result<Vec<PartPlace>, StoreError> {
         let prefix = rows::run_prefix(lane);
         let key = Row::Run(lane, from).key();
         let start = self.index.last(&prefix, &key)?.map_or(key, |(nearest, _)| nearest);
-        let mut runs = Vec::new();
-        let mut bytes = 0u64;
+        let mut parts: Vec<PartPlace> = Vec::new();
+        let mut bytes = 0;
         self.index.walk(&prefix, &start, |key, value| {
-            let place = effect::decode_place(value)?;
+            let run = effect::decode_place(value)?;
             let first_nonce = rows::last_number(key).ok_or_else(|| damaged(lane, "has a row with a damaged key"))?;
-            let is_before = first_nonce.saturating_add(u64::from(place.count)) <= from;
-            if !is_before {
-                // The first run may hold messages before `from`: its bytes may all be unwanted.
-                bytes += if runs.is_empty() { 0 } else { u64::from(place.bytes) };
-                runs.push((first_nonce, place));
+            for place in run.parts(first_nonce).filter(|place| place.end() > from) {
+                if bytes > bytes_max {
+                    break;
+                }
+                // The first part may hold messages before `from`: its bytes may all be unwanted.
+                bytes += if parts.is_empty() { 0 } else { place.bytes() };
+                parts.push(place);
             }
-            Ok(bytes <= bytes_max as u64)
+            Ok(bytes <= bytes_max)
         })?;
-        Ok(runs)
+        Ok(parts)
     }
 
     fn scan_keys(&self, prefix: &[u8], from: &[u8], limit: usize) -> Result<Vec<KeyValue>, StoreError> {

@@ -6,8 +6,8 @@
 use super::files::{Files, Folder, OpenFile};
 use super::index::Index;
 use super::keeper::Keeper;
-use super::log::{Log, Position, read_body, read_header_at, to_usize, unreadable};
-use super::record::{HEADER_BYTES, Header, Kind, Run};
+use super::log::{Log, PartPlace, Position, read_body, read_header_at, to_usize, unreadable};
+use super::record::{HEADER_BYTES, Header, Kind};
 use super::replay::{self, Source};
 use super::segment::{self, LogId, SEGMENT_HEADER_BYTES};
 use super::space::Space;
@@ -264,7 +264,8 @@ impl Check {
                 let place = effect::decode_place(&value)?;
                 let (lane, first_nonce) = rows::parse_run(&key)
                     .ok_or_else(|| StoreError::Damaged("a run's row has a damaged key".to_owned()))?;
-                log.read_runs(&lane, &[(first_nonce, place)], &mut Vec::new())
+                let parts: Vec<PartPlace> = place.parts(first_nonce).collect();
+                log.read_parts(&lane, &parts, &mut Vec::new())
             });
             damaged += usize::from(self.take("messages", read).is_none());
             if damaged == FINDINGS_MAX {
@@ -318,12 +319,14 @@ pub(super) fn read_record(
     let Some(body) = read_body(file, seed, segment, offset, &header)? else { return Ok(None) };
     let mut at = offset + header.payload_offset();
     for run in &body.runs {
-        let mut bytes = vec![0; to_usize(u64::from(run.bytes))];
-        file.read(&mut bytes, at).map_err(|error| unreadable(segment, &error))?;
-        if Run::checksum(seed, &run.lane, run.first_nonce, run.count, &bytes) != run.crc {
-            return Ok(None);
+        for (first_nonce, offset, part) in run.parts.placed(run.first_nonce, at) {
+            let mut bytes = vec![0; to_usize(u64::from(part.bytes))];
+            file.read(&mut bytes, offset).map_err(|error| unreadable(segment, &error))?;
+            if !part.fits(seed, &run.lane, first_nonce, &bytes) {
+                return Ok(None);
+            }
         }
-        at += u64::from(run.bytes);
+        at += run.parts.bytes();
     }
     let mut padding = vec![0; to_usize(offset + header.record_bytes() - at)];
     debug_assert!(padding.len() < HEADER_BYTES);

@@ -11,8 +11,8 @@ use queue::store::StoreError;
 use sled::IVec;
 use std::collections::BTreeMap;
 
-/// Longest encoded place of a run, in bytes.
-const PLACE_BYTES_MAX: usize = 64;
+/// Longest encoded place of a run, in bytes: it has at most 33 parts, because two that adjoin have 16 KiB.
+const PLACE_BYTES_MAX: usize = 1024;
 
 /// Sets the rows that record `number` changes, counts them in `tally`, and returns them.
 ///
@@ -34,9 +34,9 @@ pub(super) fn set_rows(
     }
     let mut offset = payload;
     for run in &body.runs {
-        let place = RunPlace { segment, offset, count: run.count, bytes: run.bytes, crc: run.crc };
+        let place = RunPlace { segment, offset, parts: run.parts.clone() };
         effect.place_run(&run.lane, run.first_nonce, &place)?;
-        offset += u64::from(run.bytes);
+        offset += run.parts.bytes();
     }
     for (lane, below) in &body.prunes {
         effect.prune(lane, *below)?;
@@ -103,9 +103,9 @@ impl Effect<'_> {
             self.drop_run(&key, &decode_place(&old)?);
         }
         if let Some(tally) = self.tally.as_mut() {
-            tally.state.add(&key, &place.count.to_le_bytes());
+            tally.state.add(&key, &place.parts.count().to_le_bytes());
             let live = tally.live.entry(place.segment).or_default();
-            *live = live.saturating_add(u64::from(place.bytes));
+            *live = live.saturating_add(place.parts.bytes());
             let live = live.to_be_bytes();
             self.set(Row::Live(place.segment).key(), Some(live[..].into()));
         }
@@ -116,8 +116,8 @@ impl Effect<'_> {
     /// Takes a run out of the tally.
     fn drop_run(&mut self, key: &[u8], place: &RunPlace) {
         let Some(tally) = self.tally.as_mut() else { return };
-        tally.state.remove(key, &place.count.to_le_bytes());
-        let left = tally.live.remove(&place.segment).unwrap_or(0).saturating_sub(u64::from(place.bytes));
+        tally.state.remove(key, &place.parts.count().to_le_bytes());
+        let left = tally.live.remove(&place.segment).unwrap_or(0).saturating_sub(place.parts.bytes());
         if left > 0 {
             tally.live.insert(place.segment, left);
         }
@@ -144,7 +144,7 @@ impl Effect<'_> {
         self.index.walk(&prefix, &around_old.unwrap_or_default(), |key, value| {
             let place = decode_place(value)?;
             let first_nonce = rows::last_number(key).unwrap_or(u64::MAX);
-            let is_below = first_nonce.saturating_add(u64::from(place.count)) <= below;
+            let is_below = first_nonce.saturating_add(place.parts.count()) <= below;
             if is_below {
                 gone.push((key.to_vec(), place));
             }
@@ -223,7 +223,8 @@ fn damaged_key(key: &[u8], reason: &str) -> StoreError {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::store::record::Run;
+    use queue::store::{Appended, Turn};
+    use queue::stream::Stream;
 
     #[test]
     fn a_run_that_a_snapshot_saw_before_its_prune_goes_although_the_watermark_was_seen_after_it() {
@@ -237,8 +238,9 @@ mod tests {
         };
         let watermark = Changes::from([(Row::PrunedBelow(&lane).key(), Some(9u64.to_be_bytes()[..].into()))]);
         index.apply(&[(0, watermark)], None).expect("applied");
-        let run = Run { lane: lane.clone(), first_nonce: 0, count: 4, bytes: 0, crc: 0 };
-        let body = Body { runs: vec![run], ..Body::default() };
+        let messages = Stream::of([b"message"; 4]).into();
+        let messages = vec![Appended { lane: lane.clone(), first_nonce: 0, messages }];
+        let (body, _) = Body::of_turn(0, Turn { messages, ..Turn::default() }).expect("short");
         set_rows(&index, None, 1, (1, 64), &body).expect("set");
         let body = Body { prunes: vec![(lane.clone(), 4)], ..Body::default() };
         set_rows(&index, None, 2, (1, 64), &body).expect("set");

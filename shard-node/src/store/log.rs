@@ -2,7 +2,7 @@
 
 use super::checksum::StateSum;
 use super::files::{Files, OpenFile};
-use super::record::{self, Body, HEADER_BYTES, Header, Kind, Label, Run};
+use super::record::{self, Body, HEADER_BYTES, Header, Kind, Label, Part, Parts};
 use super::segment::{self, LogId, SEGMENT_HEADER_BYTES};
 use super::{Limits, STORE_FORMAT, medium};
 use borsh::{BorshDeserialize, BorshSerialize};
@@ -20,8 +20,8 @@ const OPEN_MAX: usize = 64;
 /// So much of a segment behind what was read is forgotten, in bytes: at least as much as the system
 /// keeps in one piece, because it forgets whole pieces only.
 const FORGOTTEN_BYTES: u64 = 8 * 1024 * 1024;
-/// Who reads fewer runs at once looks for single messages.
-const FORGOTTEN_RUNS: usize = 4;
+/// Who reads fewer parts at once looks for single messages.
+const FORGOTTEN_PARTS: usize = 8;
 
 /// A place between two records, and what the log says up to it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
@@ -67,13 +67,45 @@ impl Position {
 }
 
 /// Where a run of messages stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
 pub(super) struct RunPlace {
     pub(super) segment: u64,
     pub(super) offset: u64,
-    pub(super) count: u32,
-    pub(super) bytes: u32,
-    pub(super) crc: u32,
+    pub(super) parts: Parts,
+}
+
+impl RunPlace {
+    /// Where the parts of the run that begins with message `first_nonce` stand.
+    pub(super) fn parts(&self, first_nonce: u64) -> impl Iterator<Item = PartPlace> {
+        let placed = self.parts.placed(first_nonce, self.offset);
+        placed.map(|(first_nonce, offset, part)| PartPlace { segment: self.segment, offset, first_nonce, part })
+    }
+}
+
+/// Where a part of a run stands.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct PartPlace {
+    segment: u64,
+    offset: u64,
+    pub(super) first_nonce: u64,
+    pub(super) part: Part,
+}
+
+impl PartPlace {
+    /// Length, in bytes.
+    pub(super) fn bytes(&self) -> usize {
+        to_usize(u64::from(self.part.bytes))
+    }
+
+    /// The nonce behind its last message.
+    pub(super) fn end(&self) -> u64 {
+        self.first_nonce.saturating_add(u64::from(self.part.count))
+    }
+
+    /// Where it ends in its segment; beyond every file's end if its place is damaged.
+    fn end_offset(&self) -> u64 {
+        self.offset.saturating_add(u64::from(self.part.bytes))
+    }
 }
 
 /// A record to append.
@@ -222,70 +254,58 @@ impl Log {
         files
     }
 
-    /// Appends the bytes of a lane's runs, each with the nonce of its first message, to `bytes`; each run is
-    /// checked. What stands side by side is read at once.
+    /// Appends the bytes of parts of a lane's runs to `bytes`; each is checked. What stands side by side is
+    /// read at once.
     ///
     /// # Errors
     /// [`StoreError`].
-    pub(super) fn read_runs(
-        &self,
-        lane: &Lane,
-        runs: &[(u64, RunPlace)],
-        bytes: &mut Vec<u8>,
-    ) -> Result<(), StoreError> {
-        let adjoin = |(_, one): &(u64, RunPlace), (_, next): &(u64, RunPlace)| {
-            (next.segment, next.offset) == (one.segment, one.offset + u64::from(one.bytes))
-        };
-        for runs in runs.chunk_by(adjoin) {
-            self.read_adjoining(lane, runs, bytes)?;
-        }
-        Ok(())
+    pub(super) fn read_parts(&self, lane: &Lane, parts: &[PartPlace], bytes: &mut Vec<u8>) -> Result<(), StoreError> {
+        let adjoin = |one: &PartPlace, next: &PartPlace| (next.segment, next.offset) == (one.segment, one.end_offset());
+        parts.chunk_by(adjoin).try_for_each(|parts| self.read_adjoining(lane, parts, bytes))
     }
 
-    fn read_adjoining(&self, lane: &Lane, runs: &[(u64, RunPlace)], bytes: &mut Vec<u8>) -> Result<(), StoreError> {
-        let Some((_, first)) = runs.first() else { return Ok(()) };
-        let damaged = |(first_nonce, place): &(u64, RunPlace), reason: &str| {
+    fn read_adjoining(&self, lane: &Lane, parts: &[PartPlace], bytes: &mut Vec<u8>) -> Result<(), StoreError> {
+        let Some(first) = parts.first() else { return Ok(()) };
+        let damaged = |place: &PartPlace, reason: &str| {
             StoreError::Damaged(format!(
-                "messages of lane {lane} from {first_nonce} on, in segment {} at {}, {reason}",
-                place.segment, place.offset
+                "messages of lane {lane} from {} on, in segment {} at {}, {reason}",
+                place.first_nonce, place.segment, place.offset
             ))
         };
         let file = self.open_segment(first.segment)?;
         let length = file.length().map_err(|error| unreadable(first.segment, &error))?;
-        for run in runs {
-            if run.1.offset.checked_add(u64::from(run.1.bytes)).is_none_or(|end| end > length) {
-                return Err(damaged(run, "lie behind the segment's end"));
-            }
+        if let Some(place) = parts.iter().find(|place| place.end_offset() > length) {
+            return Err(damaged(place, "lie behind the segment's end"));
         }
         let begin = bytes.len();
-        bytes.resize(begin + runs.iter().map(|(_, place)| to_usize(u64::from(place.bytes))).sum::<usize>(), 0);
+        bytes.resize(begin + parts.iter().map(PartPlace::bytes).sum::<usize>(), 0);
         let mut rest = &mut bytes[begin..];
         file.read(rest, first.offset).map_err(|error| unreadable(first.segment, &error))?;
-        for run in runs {
-            let (read, behind) = rest.split_at_mut(to_usize(u64::from(run.1.bytes)));
-            if Run::checksum(self.seed, lane, run.0, run.1.count, read) != run.1.crc {
-                return Err(damaged(run, "don't match their checksum"));
+        for place in parts {
+            let (read, behind) = rest.split_at_mut(place.bytes());
+            if !place.part.fits(self.seed, lane, place.first_nonce, read) {
+                return Err(damaged(place, "don't match their checksum"));
             }
             rest = behind;
         }
         Ok(())
     }
 
-    /// Says that runs were read in order, and that nobody will soon read again what stands before the last of
+    /// Says that parts were read in order, and that nobody will soon read again what stands before the last of
     /// them. The segment that is written to is left alone.
     ///
     /// # Errors
     /// [`StoreError`].
-    pub(super) fn forget_behind(&self, runs: &[(u64, RunPlace)]) -> Result<(), StoreError> {
-        if runs.len() < FORGOTTEN_RUNS {
+    pub(super) fn forget_behind(&self, parts: &[PartPlace]) -> Result<(), StoreError> {
+        if parts.len() < FORGOTTEN_PARTS {
             return Ok(());
         }
-        for (index, (_, place)) in runs.iter().enumerate() {
-            let next = runs.get(index + 1);
-            if place.segment == self.end.segment || next.is_some_and(|(_, next)| next.segment == place.segment) {
+        for (index, place) in parts.iter().enumerate() {
+            let next = parts.get(index + 1);
+            if place.segment == self.end.segment || next.is_some_and(|next| next.segment == place.segment) {
                 continue;
             }
-            let end = if next.is_none() { place.offset } else { place.offset + u64::from(place.bytes) };
+            let end = if next.is_none() { place.offset } else { place.end_offset() };
             let file = self.open_segment(place.segment)?;
             let forgotten = file.forget(end.saturating_sub(FORGOTTEN_BYTES)..end);
             forgotten.map_err(|error| medium(&format!("segment {} can't be forgotten", place.segment), &error))?;
@@ -387,7 +407,7 @@ pub(super) fn read_body(
         Kind::Turn | Kind::Rewrite => codec::decode("record", &bytes, bytes.len()).ok(),
     };
     let fits =
-        |body: &Body| body.runs.iter().map(|run| u64::from(run.bytes)).sum::<u64>() == u64::from(header.payload_bytes);
+        |body: &Body| body.runs.iter().map(|run| run.parts.bytes()).sum::<u64>() == u64::from(header.payload_bytes);
     Ok(body.filter(fits))
 }
 

@@ -12,8 +12,14 @@ use std::sync::Arc;
 pub(super) const HEADER_BYTES: usize = 72;
 /// Records begin at multiples of this, in bytes, so that one can be found behind a damaged one.
 pub(super) const ALIGNMENT: usize = 8;
-/// Most message bytes in a run of more than one message: what is read and checked for one message.
-pub(super) const RUN_BYTES_MAX: usize = 64 * 1024;
+/// Most message bytes in a run of more than one part: the more, the fewer rows the index has.
+pub(super) const RUN_BYTES_MAX: u64 = 256 * 1024;
+/// Most message bytes in a part of more than one message: what is read and checked for one message.
+pub(super) const PART_BYTES_MAX: usize = 32 * 1024;
+/// A part of so many bytes ends with a block of messages.
+const PART_BYTES_MIN: usize = 16 * 1024;
+/// Messages that a proof of one of them reads, from a multiple of their number on.
+const BLOCK_MESSAGES: u64 = 64;
 
 const MAGIC: u32 = u32::from_le_bytes(*b"TURN");
 const CHECKED_BYTES: usize = HEADER_BYTES - 4;
@@ -132,23 +138,60 @@ pub(super) fn encode(seed: u32, label: Label, body: &[u8], payload: usize) -> Re
     Ok((record, checksum))
 }
 
-/// Consecutive messages of a lane that are read and checked together.
+/// Consecutive messages of a lane that stand, and go, together.
 #[derive(Debug, Clone, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
 pub(super) struct Run {
     pub(super) lane: Lane,
     pub(super) first_nonce: u64,
+    pub(super) parts: Parts,
+}
+
+/// What a run consists of, one behind the other.
+#[derive(Debug, Clone, PartialEq, Eq, Default, BorshSerialize, BorshDeserialize)]
+pub(super) struct Parts(Vec<Part>);
+
+/// Consecutive messages of a lane that are read and checked together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+pub(super) struct Part {
     pub(super) count: u32,
-    /// Length in the payload, in bytes.
+    /// Length, in bytes.
     pub(super) bytes: u32,
     /// Checksum of lane, first nonce, count and bytes.
     pub(super) crc: u32,
 }
 
-impl Run {
-    /// The checksum that the run has if `bytes` are its messages.
-    pub(super) fn checksum(seed: u32, lane: &Lane, first_nonce: u64, count: u32, bytes: &[u8]) -> u32 {
-        crc(seed, &[&codec::encode(lane), &first_nonce.to_le_bytes(), &count.to_le_bytes(), bytes])
+impl Parts {
+    /// Number of messages.
+    pub(super) fn count(&self) -> u64 {
+        self.0.iter().map(|part| u64::from(part.count)).sum()
     }
+
+    /// Length, in bytes.
+    pub(super) fn bytes(&self) -> u64 {
+        self.0.iter().map(|part| u64::from(part.bytes)).sum()
+    }
+
+    /// The parts, each with the nonce of its first message and where it begins, of a run that begins with
+    /// message `first_nonce` at `offset`.
+    pub(super) fn placed(&self, first_nonce: u64, offset: u64) -> impl Iterator<Item = (u64, u64, Part)> {
+        self.0.iter().scan((first_nonce, offset), |(nonce, offset), part| {
+            let placed = (*nonce, *offset, *part);
+            *nonce = nonce.saturating_add(u64::from(part.count));
+            *offset = offset.saturating_add(u64::from(part.bytes));
+            Some(placed)
+        })
+    }
+}
+
+impl Part {
+    /// Whether `bytes` are its messages, which begin with `first_nonce`.
+    pub(super) fn fits(&self, seed: u32, lane: &Lane, first_nonce: u64, bytes: &[u8]) -> bool {
+        checksum(seed, lane, first_nonce, self.count, bytes) == self.crc
+    }
+}
+
+fn checksum(seed: u32, lane: &Lane, first_nonce: u64, count: u32, bytes: &[u8]) -> u32 {
+    crc(seed, &[&codec::encode(lane), &first_nonce.to_le_bytes(), &count.to_le_bytes(), bytes])
 }
 
 /// What a record changes.
@@ -179,24 +222,34 @@ impl Body {
     }
 }
 
-/// Divides messages into runs as long as they may be.
+/// Divides messages into runs, and these into parts, as long as they may be.
 fn pack(seed: u32, appended: &Appended, runs: &mut Vec<Run>) -> Result<(), StoreError> {
     let no_nonce_left = || StoreError::Damaged(format!("lane {} has no nonce left", appended.lane));
-    let mut first_nonce = appended.first_nonce;
+    let begin = |first_nonce| Run { lane: appended.lane.clone(), first_nonce, parts: Parts::default() };
+    let (mut nonce, mut run) = (appended.first_nonce, begin(appended.first_nonce));
     let mut rest = appended.messages.bytes();
     let mut messages = appended.messages.messages().map(|message| LENGTH_BYTES + message.len()).peekable();
     while let Some(first) = messages.next() {
-        let (mut count, mut length) = (1u32, first);
-        while let Some(next) = messages.next_if(|next| length + next <= RUN_BYTES_MAX) {
-            count += 1;
+        let (first_nonce, mut length) = (nonce, first);
+        nonce = nonce.checked_add(1).ok_or_else(no_nonce_left)?;
+        while !(length >= PART_BYTES_MIN && nonce.is_multiple_of(BLOCK_MESSAGES))
+            && let Some(next) = messages.next_if(|next| length + next <= PART_BYTES_MAX)
+        {
             length += next;
+            nonce = nonce.checked_add(1).ok_or_else(no_nonce_left)?;
         }
         let (bytes, behind) = rest.split_at(length);
-        let crc = Run::checksum(seed, &appended.lane, first_nonce, count, bytes);
-        let bytes = u32::try_from(length).expect("a run is a short one or a single message");
-        runs.push(Run { lane: appended.lane.clone(), first_nonce, count, bytes, crc });
-        first_nonce = first_nonce.checked_add(u64::from(count)).ok_or_else(no_nonce_left)?;
+        if !run.parts.0.is_empty() && run.parts.bytes() + length as u64 > RUN_BYTES_MAX {
+            runs.push(std::mem::replace(&mut run, begin(first_nonce)));
+        }
+        let count = u32::try_from(nonce - first_nonce).expect("a part is a short one or a single message");
+        let crc = checksum(seed, &appended.lane, first_nonce, count, bytes);
+        let bytes = u32::try_from(length).expect("a part is a short one or a single message");
+        run.parts.0.push(Part { count, bytes, crc });
         rest = behind;
+    }
+    if !run.parts.0.is_empty() {
+        runs.push(run);
     }
     Ok(())
 }
@@ -204,9 +257,15 @@ fn pack(seed: u32, appended: &Appended, runs: &mut Vec<Run>) -> Result<(), Store
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     const LABEL: Label =
         Label { kind: Kind::Turn, number: 7, turn: 5, durable: 6, previous: 9, state: StateSum::EMPTY };
+
+    fn lane() -> Lane {
+        let [source, destination] = ["alpha", "beta"].map(|name| name.parse().expect("a name"));
+        Lane { source, destination, source_incarnation: 0, destination_incarnation: 0 }
+    }
 
     #[test]
     fn a_header_comes_back_as_it_was_and_no_flipped_bit_of_it_is_accepted() {
@@ -222,5 +281,45 @@ mod tests {
             flipped[bit / 8] ^= 1 << (bit % 8);
             assert!(Header::parse(3, &flipped).is_none(), "bit {bit}");
         }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+        #[test]
+        fn runs_and_their_parts_hold_all_messages_in_order_within_their_bounds(
+            first_nonce in 0u64..200,
+            lengths in prop::collection::vec(prop_oneof![8 => 0usize..400, 1 => 10_000usize..70_000], 1..3_000),
+        ) {
+            let lane = lane();
+            let messages = Arc::new(Stream::of(lengths.iter().map(|length| vec![0xa5; *length])));
+            let appended = Appended { lane: lane.clone(), first_nonce, messages: messages.clone() };
+            let turn = Turn { messages: vec![appended], ..Turn::default() };
+            let (body, _) = Body::of_turn(3, turn).expect("nonces are left");
+            let (mut nonce, mut offset) = (first_nonce, 0);
+            for Run { parts, first_nonce, .. } in &body.runs {
+                prop_assert!(*first_nonce == nonce && (parts.bytes() <= RUN_BYTES_MAX || parts.0.len() == 1));
+                prop_assert!(parts.0.len() <= 33);
+                for (first_nonce, at, part) in parts.placed(nonce, offset) {
+                    let begin = usize::try_from(at).expect("small");
+                    let bytes = &messages.bytes()[begin..][..part.bytes as usize];
+                    prop_assert!(part.fits(3, &lane, first_nonce, bytes));
+                    prop_assert!(bytes.len() <= PART_BYTES_MAX || part.count == 1);
+                    (nonce, offset) = (first_nonce + u64::from(part.count), at + u64::from(part.bytes));
+                }
+            }
+            prop_assert_eq!((nonce, offset), (first_nonce + lengths.len() as u64, messages.bytes().len() as u64));
+        }
+    }
+
+    #[test]
+    fn parts_of_messages_of_one_length_are_whole_blocks() {
+        let appended = Appended { lane: lane(), first_nonce: 10, messages: Stream::of([[0xa5; 300]; 1_000]).into() };
+        let (body, _) = Body::of_turn(3, Turn { messages: vec![appended], ..Turn::default() }).expect("short");
+        let placed = body.runs.iter().flat_map(|run| run.parts.placed(run.first_nonce, 0));
+        let ends: Vec<u64> = placed.map(|(first_nonce, _, part)| first_nonce + u64::from(part.count)).collect();
+        let (last, blocks) = ends.split_last().expect("some parts");
+        assert!(*last == 1_010 && blocks.iter().all(|end| end.is_multiple_of(64)), "{ends:?}");
+        assert_eq!(body.runs.len(), 2);
     }
 }

@@ -3,7 +3,7 @@
 use super::files::{Files, OpenFile};
 use super::log::{Position, read_body, read_header_at, to_usize, unreadable};
 use super::medium;
-use super::record::{ALIGNMENT, Body, HEADER_BYTES, Header, Kind, Run};
+use super::record::{ALIGNMENT, Body, HEADER_BYTES, Header, Kind};
 use super::segment::{self, SEGMENT_HEADER_BYTES};
 use queue::store::StoreError;
 use std::collections::BTreeSet;
@@ -80,12 +80,14 @@ impl Scanner {
     fn is_payload_sound(&self, body: &Body, payload: u64) -> Result<bool, StoreError> {
         let mut offset = payload;
         for run in &body.runs {
-            let mut bytes = vec![0; to_usize(u64::from(run.bytes))];
-            self.file.read(&mut bytes, offset).map_err(|error| unreadable(self.at.segment, &error))?;
-            if Run::checksum(self.seed, &run.lane, run.first_nonce, run.count, &bytes) != run.crc {
-                return Ok(false);
+            for (first_nonce, offset, part) in run.parts.placed(run.first_nonce, offset) {
+                let mut bytes = vec![0; to_usize(u64::from(part.bytes))];
+                self.file.read(&mut bytes, offset).map_err(|error| unreadable(self.at.segment, &error))?;
+                if !part.fits(self.seed, &run.lane, first_nonce, &bytes) {
+                    return Ok(false);
+                }
             }
-            offset += u64::from(run.bytes);
+            offset += run.parts.bytes();
         }
         Ok(true)
     }

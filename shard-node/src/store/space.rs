@@ -1,6 +1,6 @@
 //! Space: segments without a live message go; what lives in a mostly dead one moves to the end.
 
-use super::log::Log;
+use super::log::{Log, PartPlace};
 use super::record::{Body, Kind};
 use super::rows::Row;
 use super::segment::SEGMENT_HEADER_BYTES;
@@ -143,10 +143,11 @@ fn gather(
         let row = index.get(&Row::Run(&run.lane, run.first_nonce).key())?;
         let place = row.map(|row| effect::decode_place(&row)).transpose()?;
         if let Some(place) = place.filter(|place| (place.segment, place.offset) == (segment, offset)) {
-            log.read_runs(&run.lane, &[(run.first_nonce, place)], &mut moved.payload)?;
+            let parts: Vec<PartPlace> = place.parts(run.first_nonce).collect();
+            log.read_parts(&run.lane, &parts, &mut moved.payload)?;
             moved.body.runs.push(run.clone());
         }
-        offset += u64::from(run.bytes);
+        offset += run.parts.bytes();
     }
     Ok(())
 }

@@ -54,8 +54,8 @@ impl Tally {
         for row in index.applied(rows::RUN) {
             let (key, value) = row?;
             let place = decode_place(&value)?;
-            tally.state.add(&key, &place.count.to_le_bytes());
-            *tally.live.entry(place.segment).or_default() += u64::from(place.bytes);
+            tally.state.add(&key, &place.parts.count().to_le_bytes());
+            *tally.live.entry(place.segment).or_default() += place.parts.bytes();
         }
         Ok(tally)
     }
