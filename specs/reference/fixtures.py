@@ -1,5 +1,6 @@
 """The bridge, shards, keys and records that several vector files share. All from fixed seeds."""
 
+import chacha20
 import ed25519
 import secp256k1
 from base58 import encode as base58
@@ -50,7 +51,10 @@ def chain_sign(curve: str, predecessor: str, path: str, digest: bytes) -> dict:
 
 
 def message_salt(of_lane: dict, nonce: int) -> bytes:
-    return hmac_sha256(SALT_SECRET, TAG["message salt"] + lane(of_lane) + u64(nonce))
+    key = hmac_sha256(SALT_SECRET, TAG["message salt"] + lane(of_lane))
+    high, low = divmod(nonce, 2**32)
+    keystream = chacha20.block(key, low // 2, u64(high) + u32(0))
+    return keystream[low % 2 * 32 :][:32]
 
 
 def head_salt(own: str, peer: str, incarnations: tuple[int, int], height: int) -> bytes:

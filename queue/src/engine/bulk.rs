@@ -58,9 +58,8 @@ impl<S: Store> Engine<S> {
         let first_nonce = outbound.record.log.size();
         let mut sealed = Stream::with_capacity(SEALED_BYTES);
         let mut refused = None;
-        for payload in payloads {
-            let nonce = outbound.record.log.size() + sealed.count();
-            let checked = envelope.seal(salts.of(nonce), payload, terms).and_then(|message| {
+        for (salt, payload) in salts.from(first_nonce).zip(payloads) {
+            let checked = envelope.seal(salt, payload, terms).and_then(|message| {
                 let sealed_bytes = sealed.bytes().len() as u64;
                 outbound.check_room(sealed_bytes, stream_bytes(message), self.config.backlog_bytes_max)?;
                 Ok(message)

@@ -99,8 +99,8 @@ pub(super) fn run(folder: &Path, size: usize, output: &Output) -> anyhow::Result
     let mut sealed = message.encode();
     let salt_ns = per_message(rounds, per_turn, |round| {
         let mut stream = Stream::with_capacity(TURN_BYTES);
-        for nonce in round * per_turn..(round + 1) * per_turn {
-            sealed[SALT].copy_from_slice(&lane_salts.of(nonce).0);
+        for (_, salt) in (0..per_turn).zip(lane_salts.from(round * per_turn)) {
+            sealed[SALT].copy_from_slice(&salt.0);
             stream.push(black_box(&sealed));
         }
         black_box(stream);

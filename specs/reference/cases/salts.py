@@ -18,7 +18,7 @@ def vectors() -> dict:
         "messages": [
             {"lane": lane, "nonce": str(nonce), "salt": message_salt(lane, nonce).hex()}
             for lane in lanes()
-            for nonce in (0, 1, 2**64 - 1)
+            for nonce in (0, 1, 15, 16, 2**32 - 1, 2**32, 2**64 - 1)
         ],
         "heads": [
             {
