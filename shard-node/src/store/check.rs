@@ -6,7 +6,7 @@
 use super::files::{Files, Folder, OpenFile};
 use super::index::Index;
 use super::keeper::Keeper;
-use super::log::{Log, PartPlace, Position, read_body, read_header_at, to_usize, unreadable};
+use super::log::{Log, PartPlace, Position, is_payload_sound, read_body, read_header_at, to_usize, unreadable};
 use super::record::{HEADER_BYTES, Header, Kind};
 use super::replay::{self, Source};
 use super::segment::{self, LogId, SEGMENT_HEADER_BYTES};
@@ -317,17 +317,11 @@ pub(super) fn read_record(
 ) -> Result<Option<(Header, u32)>, StoreError> {
     let Some((header, checksum)) = read_header_at(file, seed, segment, offset)? else { return Ok(None) };
     let Some(body) = read_body(file, seed, segment, offset, &header)? else { return Ok(None) };
-    let mut at = offset + header.payload_offset();
-    for run in &body.runs {
-        for (first_nonce, offset, part) in run.parts.placed(run.first_nonce, at) {
-            let mut bytes = vec![0; to_usize(u64::from(part.bytes))];
-            file.read(&mut bytes, offset).map_err(|error| unreadable(segment, &error))?;
-            if !part.fits(seed, &run.lane, first_nonce, &bytes) {
-                return Ok(None);
-            }
-        }
-        at += run.parts.bytes();
+    let payload = offset + header.payload_offset();
+    if !is_payload_sound(file, seed, segment, payload, &body)? {
+        return Ok(None);
     }
+    let at = payload + u64::from(header.payload_bytes);
     let mut padding = vec![0; to_usize(offset + header.record_bytes() - at)];
     debug_assert!(padding.len() < HEADER_BYTES);
     let end = at + padding.len() as u64;

@@ -411,6 +411,30 @@ pub(super) fn read_body(
     Ok(body.filter(fits))
 }
 
+/// Whether the messages at `offset` are those of a body's runs.
+///
+/// # Errors
+/// [`StoreError::Medium`].
+pub(super) fn is_payload_sound(
+    file: &dyn OpenFile,
+    seed: u32,
+    segment: u64,
+    mut offset: u64,
+    body: &Body,
+) -> Result<bool, StoreError> {
+    for run in &body.runs {
+        for (first_nonce, offset, part) in run.parts.placed(run.first_nonce, offset) {
+            let mut bytes = vec![0; to_usize(u64::from(part.bytes))];
+            file.read(&mut bytes, offset).map_err(|error| unreadable(segment, &error))?;
+            if !part.fits(seed, &run.lane, first_nonce, &bytes) {
+                return Ok(false);
+            }
+        }
+        offset += run.parts.bytes();
+    }
+    Ok(true)
+}
+
 /// That a segment's file couldn't be read.
 pub(super) fn unreadable(segment: u64, error: &std::io::Error) -> StoreError {
     medium(&format!("segment {segment} can't be read"), error)

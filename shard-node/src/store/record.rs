@@ -13,9 +13,9 @@ pub(super) const HEADER_BYTES: usize = 72;
 /// Records begin at multiples of this, in bytes, so that one can be found behind a damaged one.
 pub(super) const ALIGNMENT: usize = 8;
 /// Most message bytes in a run of more than one part: the more, the fewer rows the index has.
-pub(super) const RUN_BYTES_MAX: u64 = 256 * 1024;
+const RUN_BYTES_MAX: u64 = 256 * 1024;
 /// Most message bytes in a part of more than one message: what is read and checked for one message.
-pub(super) const PART_BYTES_MAX: usize = 32 * 1024;
+const PART_BYTES_MAX: usize = 32 * 1024;
 /// A part of so many bytes ends with a block of messages.
 const PART_BYTES_MIN: usize = 16 * 1024;
 /// Messages that a proof of one of them reads, from a multiple of their number on.

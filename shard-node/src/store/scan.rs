@@ -1,7 +1,7 @@
 //! Reading the log forward: to its clean end, to a torn tail, or to damage.
 
 use super::files::{Files, OpenFile};
-use super::log::{Position, read_body, read_header_at, to_usize, unreadable};
+use super::log::{Position, is_payload_sound, read_body, read_header_at, to_usize, unreadable};
 use super::medium;
 use super::record::{ALIGNMENT, Body, HEADER_BYTES, Header, Kind};
 use super::segment::{self, SEGMENT_HEADER_BYTES};
@@ -66,8 +66,8 @@ impl Scanner {
             return Ok(None);
         }
         let Some(body) = read_body(&*self.file, self.seed, at.segment, at.offset, &header)? else { return Ok(None) };
-        let payload = at.offset + HEADER_BYTES as u64 + u64::from(header.body_bytes);
-        if !self.is_payload_sound(&body, payload)? {
+        let payload = at.offset + header.payload_offset();
+        if !is_payload_sound(&*self.file, self.seed, at.segment, payload, &body)? {
             return Ok(None);
         }
         self.at = at.after(&header, checksum);
@@ -75,21 +75,6 @@ impl Scanner {
             self.file = open_segment(&*self.files, &self.segments, &self.at)?;
         }
         Ok(Some(Found { body, segment: at.segment, payload }))
-    }
-
-    fn is_payload_sound(&self, body: &Body, payload: u64) -> Result<bool, StoreError> {
-        let mut offset = payload;
-        for run in &body.runs {
-            for (first_nonce, offset, part) in run.parts.placed(run.first_nonce, offset) {
-                let mut bytes = vec![0; to_usize(u64::from(part.bytes))];
-                self.file.read(&mut bytes, offset).map_err(|error| unreadable(self.at.segment, &error))?;
-                if !part.fits(self.seed, &run.lane, first_nonce, &bytes) {
-                    return Ok(false);
-                }
-            }
-            offset += run.parts.bytes();
-        }
-        Ok(true)
     }
 
     /// Tells a torn tail from damage where [`Scanner::next`] found no record, and cuts the tail.
