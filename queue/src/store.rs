@@ -7,6 +7,7 @@ pub use memory::{CrashPlan, MemoryStore};
 
 use crate::ids::Lane;
 use crate::stream::Stream;
+use std::ops::Range;
 use std::sync::Arc;
 
 /// Counts an engine's turns, from 1; 0 stands for the empty store.
@@ -73,12 +74,21 @@ pub trait Store {
     /// [`StoreError`], also of a write that failed since the last call.
     fn poll_durable(&mut self) -> Result<TurnId, StoreError>;
 
-    /// Messages of a lane from nonce `from` on: as many as fit `bytes_max` with their lengths, but
+    /// The messages of a lane with these nonces: as many as fit `bytes_max` with their lengths, but
     /// at least one if there is one. Empty at the end of the lane.
     ///
     /// # Errors
     /// [`StoreError`]; asking for a pruned nonce is [`StoreError::Damaged`].
-    fn read(&self, lane: &Lane, from: u64, bytes_max: usize) -> Result<Stream, StoreError>;
+    fn read(&self, lane: &Lane, nonces: Range<u64>, bytes_max: usize) -> Result<Stream, StoreError>;
+
+    /// Message `nonce` of a lane, if the lane has it.
+    ///
+    /// # Errors
+    /// Those of [`Store::read`].
+    fn message(&self, lane: &Lane, nonce: u64) -> Result<Option<Vec<u8>>, StoreError> {
+        let read = self.read(lane, nonce..nonce.saturating_add(1), 0)?;
+        Ok(read.messages().next().map(<[u8]>::to_vec))
+    }
 
     /// The value of a key.
     ///

@@ -40,6 +40,7 @@ use record::{Body, Kind};
 use replay::{Opened, Refusal};
 use rows::Row;
 use space::Space;
+use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
@@ -222,8 +223,9 @@ impl DiskStore {
         self.space.note(bytes, durable, &mut self.log, &self.tally)
     }
 
-    fn read_messages(&self, lane: &Lane, from: u64, bytes_max: usize) -> Result<Stream, StoreError> {
-        let parts = self.parts(lane, from, bytes_max)?;
+    fn read_messages(&self, lane: &Lane, nonces: Range<u64>, bytes_max: usize) -> Result<Stream, StoreError> {
+        let from = nonces.start;
+        let parts = self.parts(lane, nonces.clone(), bytes_max)?;
         let Some(first) = parts.first() else { return Ok(Stream::default()) };
         let begin = first.first_nonce;
         let mut bytes = Vec::with_capacity(parts.iter().map(PartPlace::bytes).sum());
@@ -258,12 +260,13 @@ impl DiskStore {
             return Err(damaged(lane, &format!("has {} messages from {begin} on, not up to {end}", found.count())));
         }
         found.skip(from - begin);
-        found.shorten(bytes_max, u64::MAX);
+        found.shorten(bytes_max, nonces.end.saturating_sub(from));
         Ok(found)
     }
 
-    /// The parts that hold message `from` and, as far as `bytes_max` may reach, those behind it.
-    fn parts(&self, lane: &Lane, from: u64, bytes_max: usize) -> Result<Vec<PartPlace>, StoreError> {
+    /// The parts that hold the first of these messages and, as far as `bytes_max` may reach, the others.
+    fn parts(&self, lane: &Lane, nonces: Range<u64>, bytes_max: usize) -> Result<Vec<PartPlace>, StoreError> {
+        let from = nonces.start;
         let prefix = rows::run_prefix(lane);
         let key = Row::Run(lane, from).key();
         let start = self.index.last(&prefix, &key)?.map_or(key, |(nearest, _)| nearest);
@@ -273,8 +276,8 @@ impl DiskStore {
             let run = effect::decode_place(value)?;
             let first_nonce = rows::last_number(key).ok_or_else(|| damaged(lane, "has a row with a damaged key"))?;
             for place in run.parts(first_nonce).filter(|place| place.end() > from) {
-                if bytes > bytes_max {
-                    break;
+                if bytes > bytes_max || place.first_nonce >= nonces.end {
+                    return Ok(false);
                 }
                 // The first part may hold messages before `from`: its bytes may all be unwanted.
                 bytes += if parts.is_empty() { 0 } else { place.bytes() };
@@ -310,13 +313,14 @@ impl Store for DiskStore {
         Ok(self.syncer.durable().turn)
     }
 
-    fn read(&self, lane: &Lane, from: u64, bytes_max: usize) -> Result<Stream, StoreError> {
+    fn read(&self, lane: &Lane, nonces: Range<u64>, bytes_max: usize) -> Result<Stream, StoreError> {
+        let from = nonces.start;
         self.syncer.check()?;
         let pruned_below = self.syncer.poison(effect::pruned_below(&self.index, lane))?;
         if from < pruned_below {
             return Err(damaged(lane, &format!("is pruned below {pruned_below}, message {from} was asked for")));
         }
-        self.syncer.poison(self.read_messages(lane, from, bytes_max))
+        self.syncer.poison(self.read_messages(lane, nonces, bytes_max))
     }
 
     fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {

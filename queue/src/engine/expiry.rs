@@ -79,8 +79,8 @@ impl Outbound {
         if !record.notes.has_deadlines || nonce < record.pruned {
             return Ok(None);
         }
-        let read = store.read(&self.record.lane, nonce, 0)?;
-        let message = read.messages().next().and_then(|bytes| Message::decode(bytes).ok());
+        let bytes = store.message(&self.record.lane, nonce)?;
+        let message = bytes.and_then(|bytes| Message::decode(&bytes).ok());
         Ok(message.and_then(|message| message.request_deadline_ns()))
     }
 

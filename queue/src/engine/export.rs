@@ -202,13 +202,9 @@ fn largest_fitting<S: Store>(tree: &LaneTree<'_, S>, range: &Range<u64>) -> Resu
 
 /// Reads the lane's stream from message `at` on, about [`BATCH_PART_BYTES`] of it, at most to `end`.
 fn read_part<S: Store>(store: &S, lane: &Lane, at: &mut u64, end: u64) -> Result<Vec<u8>, ExportError> {
-    let mut stream = store.read(lane, *at, BATCH_PART_BYTES)?;
+    let stream = store.read(lane, *at..end, BATCH_PART_BYTES)?;
     if stream.is_empty() {
         return Err(StoreError::Damaged(format!("{lane} lacks message {at}")).into());
-    }
-    if stream.count() > end - *at {
-        let whole = std::mem::take(&mut stream);
-        stream.append_within(&whole, usize::MAX, end - *at);
     }
     let tree = LaneTree { store, lane };
     for (nonce, message) in (*at..).zip(stream.messages()) {

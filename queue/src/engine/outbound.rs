@@ -454,12 +454,12 @@ pub(super) struct Held {
 
 /// Reads the lane's stream from message `begin` up to about [`READ_BACK_BYTES`], at most to `end_max`.
 fn read_batch<S: Store>(store: &S, lane: &Lane, begin: u64, end_max: u64) -> Result<Stream, StoreError> {
-    let mut batch = store.read(lane, begin, READ_BACK_BYTES)?;
+    let mut batch = store.read(lane, begin..end_max, READ_BACK_BYTES)?;
     if batch.is_empty() {
         return Err(StoreError::Damaged(format!("{lane} lacks message {begin}")));
     }
     // Proofs for a whole number of stored subtrees need no message to be read again.
-    let end = (begin + batch.count()).min(end_max);
+    let end = begin + batch.count();
     let end = if end < end_max && prune_point(end) > begin { prune_point(end) } else { end };
     if begin + batch.count() > end {
         batch.shorten(usize::MAX, end - begin);

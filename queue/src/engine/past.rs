@@ -304,10 +304,11 @@ impl<S: Store> Engine<S> {
         if nonce < settlement.pruned {
             return Ok(Some(UnsettledMessage { nonce, request: None, acknowledged }));
         }
-        let read = self.store.read(lane, nonce, 0)?;
-        let bytes = read.messages().next();
-        let bytes = bytes.ok_or_else(|| StoreError::Damaged(format!("{lane} lacks message {nonce}")))?;
-        let message = Message::decode(bytes);
+        let bytes = self
+            .store
+            .message(lane, nonce)?
+            .ok_or_else(|| StoreError::Damaged(format!("{lane} lacks message {nonce}")))?;
+        let message = Message::decode(&bytes);
         let message = message.map_err(|error| StoreError::Damaged(format!("message {nonce} of {lane}: {error}")))?;
         if message.is_result() {
             return Ok(None);

@@ -50,9 +50,9 @@ impl<S: Store> Engine<S> {
         }
         let skipped = from_position - first_position;
         let first_nonce = record.first_nonce + skipped;
-        let room = usize::try_from(record.count - skipped).unwrap_or(usize::MAX);
-        let messages = self.store.read(&record.lane, first_nonce, bytes_max)?;
-        let entries = messages.messages().take(room).zip(0..).map(|(message, offset)| {
+        let end = record.first_nonce + record.count;
+        let messages = self.store.read(&record.lane, first_nonce..end, bytes_max)?;
+        let entries = messages.messages().zip(0..).map(|(message, offset)| {
             let nonce = first_nonce + offset;
             let tombstone = record.tombstones.iter().find(|(buried, _)| *buried == nonce);
             InboxEntry {

@@ -156,9 +156,8 @@ impl<'a, S: Store> Judge<'a, S> {
         if settlement.record.notes.result_bytes == 0 || nonce < settlement.record.pruned {
             return Ok(false);
         }
-        let read = self.store.read(&record.lane, nonce, 0)?;
-        let message = read.messages().next();
-        Ok(message.is_some_and(|bytes| Message::decode(bytes).is_ok_and(|message| message.is_result())))
+        let bytes = self.store.message(&record.lane, nonce)?;
+        Ok(bytes.is_some_and(|bytes| Message::decode(&bytes).is_ok_and(|message| message.is_result())))
     }
 }
 

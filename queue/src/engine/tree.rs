@@ -12,9 +12,6 @@ use crate::stream::stream_bytes;
 /// Bytes read at once where many messages are looked at.
 const READ_BYTES: usize = 1024 * 1024;
 
-/// Bytes read at once for the messages below a subtree that isn't stored: mostly all of them.
-const READ_FEW_BYTES: usize = 32 * 1024;
-
 /// Number of leaves below a stored node of the lowest stored level.
 pub(super) const STORED_LEAVES: u64 = 1 << STORED_LEVEL_MIN;
 
@@ -144,12 +141,11 @@ impl<S: Store> LaneTree<'_, S> {
     ) -> Result<(), StoreError> {
         let mut at = begin;
         while at < end {
-            let bytes_max = if end - at <= STORED_LEAVES { READ_FEW_BYTES } else { READ_BYTES };
-            let messages = self.store.read(self.lane, at, bytes_max)?;
+            let messages = self.store.read(self.lane, at..end, READ_BYTES)?;
             if messages.is_empty() {
                 return Err(StoreError::Damaged(format!("{} lacks message {at}", self.lane)));
             }
-            let part: Vec<&[u8]> = messages.messages().take(usize::try_from(end - at).unwrap_or(usize::MAX)).collect();
+            let part: Vec<&[u8]> = messages.messages().collect();
             f(at, &part)?;
             at += part.len() as u64;
         }

@@ -4,6 +4,7 @@ use super::{KeyValue, Store, StoreError, Turn, TurnId};
 use crate::ids::Lane;
 use crate::stream::Stream;
 use std::collections::BTreeMap;
+use std::ops::Range;
 
 /// When a [`MemoryStore`] makes turns durable.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -93,11 +94,11 @@ impl Store for MemoryStore {
         Ok(self.durable.turn)
     }
 
-    fn read(&self, lane: &Lane, from: u64, bytes_max: usize) -> Result<Stream, StoreError> {
+    fn read(&self, lane: &Lane, nonces: Range<u64>, bytes_max: usize) -> Result<Stream, StoreError> {
         self.check()?;
         let mut found = Stream::default();
-        let start = (lane.clone(), from);
-        for (expected, ((of, nonce), message)) in (from..).zip(self.visible.messages.range(start..)) {
+        let start = (lane.clone(), nonces.start);
+        for (expected, ((of, nonce), message)) in nonces.zip(self.visible.messages.range(start..)) {
             if of != lane || !found.append_within(&Stream::of([message]), bytes_max, u64::MAX) {
                 break;
             }

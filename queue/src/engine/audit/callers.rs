@@ -38,8 +38,8 @@ impl<S: Store> Audit<'_, S> {
                 continue;
             };
             if nonce >= pruned {
-                let read = self.store.read(&out.lane, nonce, 0)?;
-                let message = read.messages().next().and_then(|bytes| Message::decode(bytes).ok());
+                let bytes = self.store.message(&out.lane, nonce)?;
+                let message = bytes.and_then(|bytes| Message::decode(&bytes).ok());
                 if message.map(|message| content_of(&message)) != Some(content) {
                     self.find(&place, format!("message {nonce} to {peer} is another one"));
                 }

@@ -174,15 +174,12 @@ impl<'a, S: Store> Walk<'a, S> {
         self.compare(&log, bytes);
         self.side.begin(self.kept_from, |id| LaneTree { store: self.store, lane: self.lane }.stored(id))?;
         while log.size() < self.size {
-            let messages = self.store.read(self.lane, log.size(), READ_BYTES)?;
+            let messages = self.store.read(self.lane, log.size()..self.size, READ_BYTES)?;
             if messages.is_empty() {
                 return Err(StoreError::Damaged(format!("message {} is missing", log.size())));
             }
             let bytes_before = bytes;
             for message in messages.messages() {
-                if log.size() == self.size {
-                    break;
-                }
                 bytes += stream_bytes(message);
                 self.append(&mut log, message, bytes)?;
                 self.compare(&log, bytes);
@@ -194,7 +191,7 @@ impl<'a, S: Store> Walk<'a, S> {
         if let Some(reason) = self.side.end() {
             self.find(reason);
         }
-        if !self.store.read(self.lane, self.size, 0)?.is_empty() {
+        if self.store.message(self.lane, self.size)?.is_some() {
             self.find(format!("there are messages behind its end at {}", self.size));
         }
         Ok(())

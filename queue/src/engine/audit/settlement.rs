@@ -120,8 +120,8 @@ impl<S: Store> Audit<'_, S> {
         request_nonce: u64,
         result_nonce: u64,
     ) -> Result<Option<OutcomeRecord>, StoreError> {
-        let read = self.store.read(&back.lane, result_nonce, 0)?;
-        let message = read.messages().next().and_then(|bytes| Message::decode(bytes).ok());
+        let bytes = self.store.message(&back.lane, result_nonce)?;
+        let message = bytes.and_then(|bytes| Message::decode(&bytes).ok());
         let Some(Body::Result(result)) = message.map(|message| message.body) else { return Ok(None) };
         let outcome = match result.outcome {
             Outcome::Success(_) => OutcomeKind::Success,

@@ -161,7 +161,7 @@ fn a_changed_message_contradicts_the_roots_above_it_by_name() {
         .to_vec();
     for (lane, nonces) in lanes.iter().zip([192..211, 0..210]) {
         for nonce in nonces {
-            let mut message = store.read(lane, nonce, 0).unwrap().messages().next().unwrap().to_vec();
+            let mut message = store.message(lane, nonce).unwrap().unwrap();
             *message.last_mut().unwrap() ^= 1;
             let messages = Stream::of([message]).into();
             let messages = vec![Appended { lane: lane.clone(), first_nonce: nonce, messages }];

@@ -52,7 +52,7 @@ fn the_bound_holds_while_running_and_after_a_restart_and_nothing_is_left_of_what
     assert_eq!(size, 1_500);
     assert!(first > 1_000 && bytes > RETENTION_BYTES / 2, "{bytes} bytes from {first} on are kept");
     let (store, lane) = (world.copy("beta"), world.inbound_lane("beta"));
-    assert!(store.read(&lane, first - 1, 0).is_err(), "a pruned message is still there");
+    assert!(store.message(&lane, first - 1).is_err(), "a pruned message is still there");
     assert!(rows(&store, INBOX) < 15 && rows(&store, &nodes_prefix(&lane)) < 20);
     assert_eq!(audited(&world, "beta", &store).findings, []);
 

@@ -5,6 +5,7 @@ use queue::store::{Store, StoreError, Turn, TurnId};
 use queue::stream::Stream;
 use std::cell::RefCell;
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::rc::Rc;
 
 type Rows = Vec<(Vec<u8>, Vec<u8>)>;
@@ -86,10 +87,10 @@ impl Store for Disk {
         Ok(self.0.borrow().durable.turn)
     }
 
-    fn read(&self, lane: &Lane, from: u64, bytes_max: usize) -> Result<Stream, StoreError> {
+    fn read(&self, lane: &Lane, nonces: Range<u64>, bytes_max: usize) -> Result<Stream, StoreError> {
         let contents = self.0.borrow();
         let mut found = Stream::default();
-        for nonce in from.. {
+        for nonce in nonces {
             let Some(message) = contents.visible.messages.get(&(lane.clone(), nonce)) else { break };
             if !found.append_within(&Stream::of([message]), bytes_max, u64::MAX) {
                 break;

@@ -48,7 +48,7 @@ impl Moment {
     pub(super) fn check_pruned(&self, store: &impl Store, what: &str) {
         for (lane, pruned) in self.pruned.iter().filter(|(_, pruned)| *pruned > 0) {
             for nonce in [0, pruned - 1] {
-                let read = store.read(lane, nonce, usize::MAX);
+                let read = store.message(lane, nonce);
                 assert!(read.is_err(), "{what}: message {nonce} of {lane} is pruned below {pruned}, and was read");
             }
         }
@@ -56,7 +56,7 @@ impl Moment {
 
     /// Reads all of a store.
     pub(super) fn read(&self, store: &impl Store) -> Result<Content, StoreError> {
-        let lanes = self.pruned.iter().map(|(lane, pruned)| store.read(lane, *pruned, usize::MAX));
+        let lanes = self.pruned.iter().map(|(lane, pruned)| store.read(lane, *pruned..u64::MAX, usize::MAX));
         Ok(Content { keys: store.scan(b"", b"", usize::MAX)?, lanes: lanes.collect::<Result<_, _>>()? })
     }
 }
