@@ -8,6 +8,7 @@ use crate::digest::{Crypto, Hash, Tag, head_leaf, head_node, tagged};
 use crate::ids::ShardId;
 use crate::limits::HEAD_PATH_LEN_MAX;
 use borsh::{BorshDeserialize, BorshSerialize};
+use std::collections::BTreeMap;
 
 /// One shard's view of the two lanes that it shares with one peer.
 #[derive(Debug, Clone, PartialEq, Eq, BorshSerialize, BorshDeserialize, serde::Serialize, serde::Deserialize)]
@@ -84,28 +85,26 @@ impl HeadTrie {
     /// The root that a checkpoint carries. `empty_side` gives the 32 unpredictable bytes of an
     /// empty side.
     pub fn root<C: Crypto>(&self, empty_side: &impl Fn(SidePosition) -> Hash) -> Hash {
-        let start = SidePosition { depth: 0, prefix: Hash::ZERO };
-        subtrie::<C>(&self.entries, start, empty_side)
+        self.root_and_paths::<C>(empty_side).0
     }
 
     /// The siblings on the way from the root to `peer`'s head, topmost first; `None` if it has none.
     pub fn path<C: Crypto>(&self, peer: &ShardId, empty_side: &impl Fn(SidePosition) -> Hash) -> Option<Vec<Hash>> {
-        let wanted = place::<C>(peer);
-        let mut entries = self.entries.as_slice();
-        let mut at = SidePosition { depth: 0, prefix: Hash::ZERO };
-        let mut path = Vec::new();
-        while entries.len() > 1 {
-            let depth = usize::from(at.depth);
-            let (left, right) = entries.split_at(entries.partition_point(|entry| !goes_right(&entry.0, depth)));
-            if goes_right(&wanted, depth) {
-                path.push(subtrie::<C>(left, at.child(false), empty_side));
-                (entries, at) = (right, at.child(true));
-            } else {
-                path.push(subtrie::<C>(right, at.child(true), empty_side));
-                (entries, at) = (left, at.child(false));
-            }
-        }
-        entries.first().is_some_and(|entry| entry.0 == wanted).then_some(path)
+        self.paths::<C>(empty_side).remove(peer)
+    }
+
+    /// The paths of all peers' heads, each as [`HeadTrie::path`], for little more than what one costs.
+    pub fn paths<C: Crypto>(&self, empty_side: &impl Fn(SidePosition) -> Hash) -> BTreeMap<&ShardId, Vec<Hash>> {
+        let peers = self.entries.iter().map(|(_, _, peer)| peer);
+        peers.zip(self.root_and_paths::<C>(empty_side).1).collect()
+    }
+
+    fn root_and_paths<C: Crypto>(&self, empty_side: &impl Fn(SidePosition) -> Hash) -> (Hash, Vec<Vec<Hash>>) {
+        let mut paths = vec![Vec::new(); self.entries.len()];
+        let start = SidePosition { depth: 0, prefix: Hash::ZERO };
+        let root = subtrie::<C>(&self.entries, start, empty_side, &mut paths);
+        paths.iter_mut().for_each(|path| path.reverse());
+        (root, paths)
     }
 }
 
@@ -120,21 +119,26 @@ impl SidePosition {
     }
 }
 
+/// The hash of the part of a trie that holds `entries`; adds to the path of each its sibling at every depth,
+/// undermost first.
 fn subtrie<C: Crypto>(
     entries: &[(Hash, Hash, ShardId)],
     at: SidePosition,
     empty_side: &impl Fn(SidePosition) -> Hash,
+    paths: &mut [Vec<Hash>],
 ) -> Hash {
     match entries {
         [] => empty_side(at),
         [(_, leaf, _)] => *leaf,
         _ => {
             let depth = usize::from(at.depth);
-            let (left, right) = entries.split_at(entries.partition_point(|entry| !goes_right(&entry.0, depth)));
-            head_node::<C>(
-                &subtrie::<C>(left, at.child(false), empty_side),
-                &subtrie::<C>(right, at.child(true), empty_side),
-            )
+            let middle = entries.partition_point(|entry| !goes_right(&entry.0, depth));
+            let ((left, right), (left_paths, right_paths)) = (entries.split_at(middle), paths.split_at_mut(middle));
+            let left = subtrie::<C>(left, at.child(false), empty_side, left_paths);
+            let right = subtrie::<C>(right, at.child(true), empty_side, right_paths);
+            left_paths.iter_mut().for_each(|path| path.push(right));
+            right_paths.iter_mut().for_each(|path| path.push(left));
+            head_node::<C>(&left, &right)
         }
     }
 }

@@ -183,13 +183,13 @@ fn trie(heads: &[Head]) -> HeadTrie {
 fn head_proofs(sealed: &Sealed, attestation: &Attestation, salts: &SaltSecret) -> Vec<HeadProof> {
     let (shard, height): (&ShardId, u64) = (&sealed.checkpoint.shard, sealed.checkpoint.height);
     let trie = trie(&sealed.heads);
-    let empty_side = |side: SidePosition| salts.empty_side(shard, height, side);
-    let proof = |head: &Head| HeadProof {
+    let mut paths = trie.paths::<Native>(&|side: SidePosition| salts.empty_side(shard, height, side));
+    let mut proof = |head: &Head| HeadProof {
         head: head.clone(),
-        path: trie.path::<Native>(&head.peer, &empty_side).expect("the head is in its own trie"),
+        path: paths.remove(&head.peer).expect("the head is in its own trie"),
         attestation: attestation.clone(),
     };
-    sealed.heads.iter().map(proof).collect()
+    sealed.heads.iter().map(&mut proof).collect()
 }
 
 /// Up to a quarter of `delay_ns`, different from shard to shard and from attempt to attempt.
