@@ -6,7 +6,7 @@ use super::incarnation::waits_for_accept;
 use super::io::{InboundStatus, InboxEntry, InboxError, OutboundStatus, ProveError, Status};
 use super::outbound::Outbound;
 use super::past::PastLanes;
-use super::records::{INBOX, InboundRecord, InboxRecord, decode_record, inbox_end, inbox_key};
+use super::records::{INBOX, INBOX_SIZE, InboundRecord, InboxRecord, decode_record, inbox_end, inbox_key, read_record};
 use super::tree::LaneTree;
 use crate::ids::ShardId;
 use crate::proof::{MESSAGE_PROOF_FORMAT, MessageProof};
@@ -37,7 +37,12 @@ impl<S: Store> Engine<S> {
     /// [`InboxError`].
     pub fn inbox(&self, from_position: u64, bytes_max: usize) -> Result<Vec<InboxEntry>, InboxError> {
         let Some(after) = from_position.checked_add(1) else { return Ok(Vec::new()) };
-        let Some((key, bytes)) = self.store.scan(INBOX, &inbox_key(after), 1)?.pop() else { return Ok(Vec::new()) };
+        let Some((key, bytes)) = self.store.scan(INBOX, &inbox_key(after), 1)?.pop() else {
+            // The end of the inbox; or all that was in it is pruned.
+            let first: u64 = read_record(&self.store, "inbox size", INBOX_SIZE)?.unwrap_or(0);
+            let is_pruned = from_position < first;
+            return if is_pruned { Err(InboxError::Pruned { position: from_position, first }) } else { Ok(Vec::new()) };
+        };
         let record: InboxRecord = decode_record("inbox", &bytes)?;
         if record.turn > self.durable() {
             return Ok(Vec::new());

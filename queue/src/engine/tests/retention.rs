@@ -96,6 +96,20 @@ fn what_is_kept_is_proved_read_and_exported_and_what_went_is_called_pruned() {
 }
 
 #[test]
+fn who_reads_an_inbox_of_which_everything_went_is_told_what_was_missed() {
+    let settling = Settling { inbound_retention_bytes_max: 100, ..Settling::default() };
+    let mut world = World::with(CrashPlan::Prompt, u64::MAX, settling, None);
+    world.connect();
+    send_rounds(&mut world, 1, 64);
+    assert_eq!(kept(&world), (64, 64, 0));
+    let engine = world.engine("beta");
+    for position in [0, 63] {
+        assert_eq!(engine.inbox(position, 1), Err(InboxError::Pruned { position, first: 64 }));
+    }
+    assert_eq!(engine.inbox(64, 1), Ok(Vec::new()));
+}
+
+#[test]
 fn a_crash_at_any_step_leaves_a_lane_that_is_pruned_as_a_whole_or_not_at_all() {
     for step in 0..120 {
         let mut world = world_with(CrashPlan::Manual);
