@@ -139,8 +139,8 @@ pub fn leaves(leaves: &[&[u8]]) -> Vec<Hash> {
 
 /// [`node`] of each pair.
 #[cfg(feature = "native")]
-pub fn nodes(pairs: &[[Hash; 2]]) -> Vec<Hash> {
-    let joined: Vec<[u8; 64]> = pairs.iter().map(|[left, right]| join(left, right)).collect();
+pub fn nodes<'a>(pairs: impl Iterator<Item = &'a [Hash; 2]>) -> Vec<Hash> {
+    let joined: Vec<[u8; 64]> = pairs.map(|[left, right]| join(left, right)).collect();
     prefixed(0x01, &joined.iter().map(<[u8; 64]>::as_slice).collect::<Vec<_>>())
 }
 
@@ -241,7 +241,7 @@ mod tests {
             prop_assert_eq!(&hashes, &inputs.iter().map(|input| leaf::<Native>(input)).collect::<Vec<_>>());
             let (pairs, _) = hashes.as_chunks();
             let expected: Vec<Hash> = pairs.iter().map(|[left, right]| node::<Native>(left, right)).collect();
-            prop_assert_eq!(nodes(pairs), expected);
+            prop_assert_eq!(nodes(pairs.iter()), expected);
         }
     }
 }

@@ -212,9 +212,10 @@ impl Journal {
         messages.iter().for_each(|message| appending.messages.push(message));
         let mut nodes = Vec::new();
         log.append_leaves(leaves(messages), |NodeId { level, index }, hash| {
-            let completed = (index + 1) << level;
-            if let Some(bytes_end) = block_ends.get(&completed).filter(|_| level >= STORED_LEVEL_MIN) {
-                nodes.push(NodeRecord { level, index, hash, bytes_end: *bytes_end, notes: notes(completed, level) });
+            if level >= STORED_LEVEL_MIN {
+                let completed = (index + 1) << level;
+                let (bytes_end, notes) = (block_ends[&completed], notes(completed, level));
+                nodes.push(NodeRecord { level, index, hash, bytes_end, notes });
             }
         });
         nodes.sort_by_key(|node| (node.completed(), node.level));

@@ -75,16 +75,18 @@ impl Staged {
 
     /// The next bytes of the lane.
     pub(super) fn handle_data(&mut self, lane: &Lane, mut bytes: &[u8], journal: &mut Journal) -> Result<(), Refusal> {
+        let mut begun = None;
         if self.is_partial() {
-            bytes = self.complete(lane, bytes, journal)?;
+            (begun, bytes) = self.complete(lane, bytes, journal)?;
         }
         let mut messages = Vec::with_capacity(bytes.len() / COMMON_BYTES);
+        messages.extend(begun.as_ref().map(|begun| &begun[LENGTH_BYTES..]));
         while let Some((header, rest)) = bytes.split_first_chunk::<LENGTH_BYTES>() {
             let length = announced(*header);
             if length > MESSAGE_BYTES_MAX {
                 self.push_all(lane, &std::mem::take(&mut messages), journal);
                 self.partial = Partial::Hashed { hasher: LeafHasher::begin(), left: length };
-                bytes = self.complete(lane, rest, journal)?;
+                (_, bytes) = self.complete(lane, rest, journal)?;
                 continue;
             }
             let Some((message, behind)) = rest.split_at_checked(length) else { break };
@@ -98,8 +100,14 @@ impl Staged {
         Ok(())
     }
 
-    /// Goes on with the message that has begun; gives what is left of `bytes`.
-    fn complete<'a>(&mut self, lane: &Lane, bytes: &'a [u8], journal: &mut Journal) -> Result<&'a [u8], Refusal> {
+    /// Goes on with the message that has begun; gives what is to be pushed with its length, once it is all there,
+    /// and what is left of `bytes`.
+    fn complete<'a>(
+        &mut self,
+        lane: &Lane,
+        bytes: &'a [u8],
+        journal: &mut Journal,
+    ) -> Result<(Option<Vec<u8>>, &'a [u8]), Refusal> {
         match std::mem::replace(&mut self.partial, Partial::Kept(Vec::new())) {
             Partial::Hashed { mut hasher, left } => {
                 let (part, behind) = bytes.split_at(left.min(bytes.len()));
@@ -109,7 +117,7 @@ impl Staged {
                 } else {
                     self.push_hashed(lane, hasher.finish(), journal);
                 }
-                Ok(behind)
+                Ok((None, behind))
             }
             Partial::Kept(mut begun) => {
                 let missing = LENGTH_BYTES.saturating_sub(begun.len()).min(bytes.len());
@@ -117,7 +125,7 @@ impl Staged {
                 begun.extend_from_slice(part);
                 let Some((header, _)) = begun.split_first_chunk::<LENGTH_BYTES>() else {
                     self.partial = Partial::Kept(begun);
-                    return Ok(bytes);
+                    return Ok((None, bytes));
                 };
                 let length = announced(*header);
                 if length > MESSAGE_BYTES_MAX {
@@ -129,10 +137,9 @@ impl Staged {
                 begun.extend_from_slice(part);
                 if begun.len() < LENGTH_BYTES + length {
                     self.partial = Partial::Kept(begun);
-                } else {
-                    self.push_all(lane, &[&begun[LENGTH_BYTES..]], journal);
+                    return Ok((None, behind));
                 }
-                Ok(behind)
+                Ok((Some(begun), behind))
             }
         }
     }

@@ -91,13 +91,15 @@ impl CompactRange {
             for (hash, index) in hashes.iter().zip(index..) {
                 completed(NodeId { level, index }, *hash);
             }
-            if index % 2 == 1 {
+            let (first, others) = hashes.split_at(usize::from(index % 2 == 1));
+            let join = |right: &Hash| {
                 let left = self.peaks.pop().expect("an odd index has a complete left sibling among the peaks");
-                hashes.insert(0, left);
-            }
-            let (pairs, rest) = hashes.as_chunks();
+                [left, *right]
+            };
+            let first = first.first().map(join);
+            let (pairs, rest) = others.as_chunks();
             peaks.extend(rest);
-            hashes = nodes(pairs);
+            hashes = nodes(first.iter().chain(pairs));
             (level, index) = (level + 1, index / 2);
         }
         self.peaks.extend(peaks.iter().rev());
