@@ -5,8 +5,9 @@
 pub const MESSAGE_BYTES_MAX: usize = 4 * 1024 * 1024;
 
 /// Largest body of one peer frame, in bytes. Longer messages travel in several frames, so that a
-/// receiver's buffer per connection stays this small.
-pub const FRAME_BYTES_MAX: usize = 64 * 1024;
+/// receiver's buffer per connection stays this small. What is in a frame is hashed side by side and handed
+/// over at once: shorter frames cost more for each message.
+pub const FRAME_BYTES_MAX: usize = 256 * 1024;
 
 /// Most marked sizes that wait for their release. An honest source has one checkpoint under way, and
 /// marks it again after each reconnection at most.

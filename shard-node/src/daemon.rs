@@ -22,7 +22,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::{Notify, mpsc, oneshot, watch as watch_channel};
 
-/// Frames that may wait for the driver, over all peers: 4 MiB at most.
+/// Frames that may wait for the driver, over all peers: 16 MiB at most.
 const PEER_EVENTS_MAX: usize = 64;
 
 /// News of NEAR that may wait for the driver.

@@ -123,7 +123,7 @@ async fn acknowledged(events: &mut mpsc::Receiver<PeerEvent>) -> anyhow::Result<
 
 /// A frame with so many bytes behind its length. The transport doesn't look into frames.
 fn frame(bytes: usize) -> Vec<u8> {
-    let length = u32::try_from(bytes).expect("a frame is at most 64 KiB");
+    let length = u32::try_from(bytes).expect("a frame is at most 256 KiB");
     let mut frame = Vec::with_capacity(FRAME_HEADER_BYTES + bytes);
     frame.extend_from_slice(&length.to_le_bytes());
     frame.resize(FRAME_HEADER_BYTES + bytes, 0x5a);

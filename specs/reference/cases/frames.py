@@ -7,7 +7,7 @@ from cases.proofs import SENT, head_proof, lane_messages
 from borsh import byte_string, u32, u64
 from fixtures import DOMAIN
 
-FRAME_BYTES_MAX = 64 * 1024
+FRAME_BYTES_MAX = 256 * 1024
 
 
 def receiver_frames() -> list[dict]:

@@ -17,8 +17,8 @@ pub fn cases(props: &Props) -> Vec<Case> {
         both("a variant that nobody specified", vec![frames::framed(&[0x7f])], "frame does not decode"),
         both("a wish without its time", vec![frames::framed(&[0x12])], "frame does not decode"),
         both("noise", vec![frames::framed(&[0xa5; 600])], "frame does not decode"),
-        both("a frame of one byte too many", vec![frames::header(limit() + 1)], "more than the limit of 65536"),
-        both("a frame of four gigabytes", vec![frames::header(u32::MAX)], "more than the limit of 65536"),
+        both("a frame of one byte too many", vec![frames::header(limit() + 1)], "more than the limit of 262144"),
+        both("a frame of four gigabytes", vec![frames::header(u32::MAX)], "more than the limit of 262144"),
         both("the largest frame, of zeros", vec![frames::framed(&vec![0; FRAME_BYTES_MAX])], "frame does not decode"),
     ]
     .into_iter()
@@ -70,5 +70,5 @@ fn ended(frame: &[u8], role: Role) -> Vec<Case> {
 }
 
 fn limit() -> u32 {
-    u32::try_from(FRAME_BYTES_MAX).expect("64 KiB")
+    u32::try_from(FRAME_BYTES_MAX).expect("256 KiB")
 }
