@@ -50,7 +50,7 @@ use waiters::Waiters;
 /// Commands that may wait for the driver; further callers wait to hand theirs in.
 const COMMANDS_MAX: usize = 256;
 
-/// Inputs that are handled before a commit, if so many are there: 256 frames of 256 KiB are 64 MiB.
+/// Inputs that are handled before a commit, if so many are there with few messages.
 const INPUTS_PER_TURN: usize = 256;
 
 /// Bytes of messages with which a turn is closed, whatever else is there: what was hashed a moment ago
