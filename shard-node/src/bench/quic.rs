@@ -50,13 +50,13 @@ pub(super) async fn receive(output: &Output) -> anyhow::Result<()> {
     while let Some(PeerEvent::Frame { body, .. }) = events.recv().await {
         let (started, cpu_ns) = match begun {
             Some(begun) => begun,
-            None => *begun.insert((Instant::now(), own_cpu_ns()?)),
+            None => *begun.insert((Instant::now(), own_cpu_ns())),
         };
         frames += 1;
         bytes += body.len() as u64;
         if frames % FRAMES_PER_ACK == 0 {
             link.send(Direction::Inbound, vec![frame(1).into()]);
-            end = Some(End { bytes, cpu_ns: own_cpu_ns()? - cpu_ns, elapsed_ns: elapsed_ns(started) });
+            end = Some(End { bytes, cpu_ns: own_cpu_ns() - cpu_ns, elapsed_ns: elapsed_ns(started) });
         }
     }
     output.finish("received", &end.context("nothing was received")?);
@@ -72,7 +72,7 @@ pub(super) async fn send(to: SocketAddr, bytes: u64, output: &Output) -> anyhow:
     let link = connected(&mut events).await?;
     acknowledged(&mut events).await?;
     let frames = bytes.div_ceil(FRAME_BYTES_MAX as u64).next_multiple_of(FRAMES_PER_ACK);
-    let (started, cpu_ns) = (Instant::now(), own_cpu_ns()?);
+    let (started, cpu_ns) = (Instant::now(), own_cpu_ns());
     let mut open = 0;
     for _ in 0..frames {
         if open == FRAMES_IN_FLIGHT {
@@ -85,7 +85,7 @@ pub(super) async fn send(to: SocketAddr, bytes: u64, output: &Output) -> anyhow:
     for _ in 0..open / FRAMES_PER_ACK {
         acknowledged(&mut events).await?;
     }
-    let cpu_ns = own_cpu_ns()? - cpu_ns;
+    let cpu_ns = own_cpu_ns() - cpu_ns;
     let end = End { bytes: frames * FRAME_BYTES_MAX as u64, cpu_ns, elapsed_ns: elapsed_ns(started) };
     transport.close().await;
     output.finish("sent", &end);

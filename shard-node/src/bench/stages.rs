@@ -134,9 +134,9 @@ fn per_message(
     mut stage: impl FnMut(u64) -> anyhow::Result<()>,
 ) -> anyhow::Result<f64> {
     (0..rounds / 2).try_for_each(&mut stage)?;
-    let before = own_cpu_ns()?;
+    let before = own_cpu_ns();
     (rounds / 2..rounds).try_for_each(&mut stage)?;
-    Ok((own_cpu_ns()? - before) as f64 / ((rounds - rounds / 2) * messages_per_round) as f64)
+    Ok((own_cpu_ns() - before) as f64 / ((rounds - rounds / 2) * messages_per_round) as f64)
 }
 
 /// As a destination takes a frame's bytes apart and decides each message.
@@ -155,10 +155,10 @@ fn store(folder: &Path, lane: &Lane, turn: &Arc<Stream>) -> anyhow::Result<(f64,
     let mut store = DiskStore::open(folder, Box::new(move || measuring.unpark()))?;
     let turns = TurnId::try_from(STORED_BYTES / TURN_BYTES)?;
     let mut nonce = 0;
-    let mut begun = (Instant::now(), own_cpu_ns()?);
+    let mut begun = (Instant::now(), own_cpu_ns());
     for id in 1..=turns {
         if id == turns / 4 {
-            begun = (Instant::now(), own_cpu_ns()?);
+            begun = (Instant::now(), own_cpu_ns());
         }
         store.append(as_engine(id, lane, nonce, turn))?;
         nonce += turn.count();
@@ -167,7 +167,7 @@ fn store(folder: &Path, lane: &Lane, turn: &Arc<Stream>) -> anyhow::Result<(f64,
     wait_durable(&mut store, turns)?;
     let messages = ((turns - turns / 4 + 1) * turn.count()) as f64;
     let (started, cpu_ns) = begun;
-    Ok(((own_cpu_ns()? - cpu_ns) as f64 / messages, started.elapsed().as_nanos() as f64 / messages))
+    Ok(((own_cpu_ns() - cpu_ns) as f64 / messages, started.elapsed().as_nanos() as f64 / messages))
 }
 
 /// A turn with what the engine writes beside the messages: stored tree nodes and the lane's record.
